@@ -1,0 +1,56 @@
+"""Variational autoencoders whose KL term behaves: models, schedules, measures and figures.
+
+Public names load when first used, so that `import vaelib` stays fast and free of TensorFlow.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it
+_HOME = {
+    "BetaScheduler": "schedules",
+    "ConstantBetaScheduler": "schedules",
+    "LinearBetaScheduler": "schedules",
+    "effective_beta": "theory",
+    "covariance_spectrum": "theory",
+    "collapse_weight": "theory",
+    "units_kept": "theory",
+    "active_units": "metrics",
+    "Dataset": "data",
+    "load_dataset": "data",
+    "plot_vae_history": "plots",
+    "Sampling": "layers",
+    "Objective": "objective",
+    "gaussian_kl": "objective",
+    "Encoder": "networks",
+    "dense_encoder": "networks",
+    "dense_decoder": "networks",
+    "BetaVAE": "models",
+    "build_vae": "models",
+    "encode": "evaluation",
+    "fit_sigma2": "evaluation",
+    "negative_elbo": "evaluation",
+    "BetaSchedule": "callbacks",
+    "BestModel": "callbacks",
+    "KLAnnealing": "callbacks",
+    "NaNGuard": "callbacks",
+    "ValidationMonitor": "callbacks",
+    "TrainingResult": "training",
+    "train_vae": "training",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vaelib' has no attribute {name!r}")
+    value = getattr(import_module(f"vaelib.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,74 @@
+"""The one wording of argument errors, and the few checks that everything shares."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def argument_error(name: str, must: str, value: Any, remedy: str = "") -> ValueError:
+    """Builds the project's argument error; the caller raises it.
+
+    >>> print(argument_error("epochs", "be an integer >= 1", 0))
+    Argument `epochs` must be an integer >= 1. Received: epochs=0.
+    """
+    message = f"Argument `{name}` must {must}. Received: {name}={value if isinstance(value, Described) else repr(value)}."
+    return ValueError(f"{message} {remedy}".rstrip())
+
+
+class Described(str):
+    """A description of a received value (an array's shape, say) that is printed without quotes."""
+
+
+def positive_int(name: str, value: Any, minimum: int = 1, remedy: str = "") -> int:
+    """Returns `value` as an int, or raises if it is no integer or below `minimum`; booleans are refused."""
+    must = f"be an integer >= {minimum}"
+    if isinstance(value, bool):
+        raise argument_error(name, must, value, remedy)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise argument_error(name, must, value, remedy) from None
+    if number < minimum:
+        raise argument_error(name, must, value, remedy)
+    return number
+
+
+def finite_float(
+    name: str,
+    value: Any,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    exclusive: bool = False,
+    remedy: str = "",
+) -> float:
+    """Returns `value` as a float, or raises if it is not a finite number inside the bounds.
+
+    With `exclusive=True` the value must lie strictly above `minimum`; `maximum` is always allowed.
+    """
+    must = "be a finite number"
+    if minimum is not None:
+        must += f" {'>' if exclusive else '>='} {minimum:g}"
+    if maximum is not None:
+        must += f"{' and' if minimum is not None else ''} <= {maximum:g}"
+    if isinstance(value, bool | str):
+        raise argument_error(name, must, value, remedy)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise argument_error(name, must, value, remedy) from None
+    too_low = minimum is not None and (number <= minimum if exclusive else number < minimum)
+    too_high = maximum is not None and number > maximum
+    if not math.isfinite(number) or too_low or too_high:
+        raise argument_error(name, must, value, remedy)
+    return number
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Returns `value` if it is one of `choices`; the error lists them all."""
+    choices = tuple(choices)
+    if not isinstance(value, str) or value not in choices:
+        raise argument_error(name, f"be one of {', '.join(map(repr, choices))}", value)
+    return value
