@@ -1,0 +1,82 @@
+"""Re-executes notebooks in place: fresh kernel each, all or nothing, small diffs.
+
+Usage: python book/tools/execute_notebooks.py notebooks/*.ipynb. A notebook whose execution fails stays as it was.
+Stored are outputs and widget state (so that the rendered page's controls work without a kernel); what differs from
+machine to machine or from run to run for no reason (timestamps, versions, random model ids) is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+TIMEOUT = 300  # seconds for one cell
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Returns the executed notebook without volatile metadata and with widget ids numbered in order of creation."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    states: dict[str, Any] = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for model in states.values():
+        if model["model_name"].endswith(("LayoutModel", "StyleModel")):  # null means unset here
+            model["state"] = {key: value for key, value in model["state"].items() if value is not None}
+    notebook.metadata["kernelspec"] = KERNEL
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    text = nbformat.writes(notebook)
+    for number, model_id in enumerate(states):
+        text = text.replace(model_id, f"{number:032x}")
+    return nbformat.reads(text, as_version=4)
+
+
+def execute(path: Path) -> float:
+    """Executes the notebook at `path`, writes it back and returns the seconds it took."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("widgets", None)
+    start = time.perf_counter()
+    NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=TIMEOUT,
+        record_timing=False,
+        store_widget_state=True,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    seconds = time.perf_counter() - start
+    notebook = normalised(notebook)
+    nbformat.validate(notebook)
+    half = path.with_name(f".{path.name}.part")
+    try:
+        nbformat.write(notebook, half)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+    return seconds
+
+
+def main(names: list[str]) -> int:
+    """Executes every named notebook one after another; returns how many failed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    failed = 0
+    for path in map(Path, names):
+        print(f"{path} ... ", end="", flush=True)
+        try:
+            print(f"{execute(path):.0f} s")
+        except CellExecutionError as error:
+            failed += 1
+            print(f"failed, left as it was\n{error}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))
