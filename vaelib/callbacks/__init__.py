@@ -1,0 +1,18 @@
+"""Keras callbacks for training a VAE, one a file; they work in any `fit` of a `BetaVAE`."""
+
+from vaelib.callbacks.best_model import BestModel
+from vaelib.callbacks.beta_schedule import BetaSchedule, KLAnnealing
+from vaelib.callbacks.nan_guard import NaNGuard
+from vaelib.callbacks.progress import EpochProgress
+from vaelib.callbacks.step_log import StepLog
+from vaelib.callbacks.validation_monitor import ValidationMonitor
+
+__all__ = [
+    "BestModel",
+    "BetaSchedule",
+    "EpochProgress",
+    "KLAnnealing",
+    "NaNGuard",
+    "StepLog",
+    "ValidationMonitor",
+]

@@ -1,0 +1,63 @@
+"""Best-model tracking at β = 1 on validation data, from the end of the warm-up on."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import keras
+
+from vaelib._checks import finite_float
+from vaelib._files import atomic_path
+from vaelib.steps import Snapshot
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the lowest `val_negative_elbo` and restores them when training ends.
+
+    Epochs that end before `warmup_end` do not count: a model trained under a small β would win on a KL term
+    that it has not paid for yet. Without any epoch that counts, the last weights stay and `best_epoch` is
+    None.
+
+    Args:
+        warmup_end: epoch at which the schedule first reaches its highest β; 0 by default.
+        path: file ending in `.weights.h5`, written at each improvement; none by default.
+        monitor: name of the figure, lower is better; placed after the callback that logs it.
+
+    Raises:
+        ValueError: if `warmup_end` is negative.
+    """
+
+    def __init__(
+        self,
+        warmup_end: float = 0.0,
+        path: str | os.PathLike[str] | None = None,
+        monitor: str = "val_negative_elbo",
+    ) -> None:
+        super().__init__()
+        self.warmup_end = finite_float("warmup_end", warmup_end, minimum=0)
+        self.path = path
+        self.monitor = monitor
+        self.best_epoch: int | None = None
+        self.best = math.inf
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Forgets an earlier training."""
+        self.best_epoch, self.best = None, math.inf
+        self._snapshot = Snapshot(self.model.variables)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Compares the epoch with the best so far."""
+        value = (logs or {})[self.monitor]
+        if epoch + 1 >= self.warmup_end and value < self.best:
+            self.best, self.best_epoch = value, epoch
+            self._snapshot.save_if_finite()
+            if self.path is not None:
+                with atomic_path(self.path) as temporary:
+                    self.model.save_weights(temporary)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Restores the best weights."""
+        if self.best_epoch is not None:
+            self._snapshot.restore()

@@ -1,0 +1,52 @@
+"""Reading what the compiled training step recorded of every optimizer step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from vaelib.steps import LOG_COLUMNS
+
+
+class StepReader(keras.callbacks.Callback):
+    """A callback that reads the current epoch's steps from the model, whatever their number per execution."""
+
+    first_step = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Makes room in the model's log for the epoch's steps."""
+        self.first_step = int(self.model.optimizer.iterations)
+        self.model.steps.start_log(self.params["steps"] or 1, self.first_step)
+
+    def rows(self) -> np.ndarray:
+        """Returns the steps of this epoch so far: (steps, columns of `LOG_COLUMNS`)."""
+        return self.model.steps.log(stop=int(self.model.optimizer.iterations))
+
+
+class StepLog(StepReader):
+    """Keeps the batch size, β, the three losses and the mean squared error of every optimizer step.
+
+    `frame()` returns them as a table once training has ended.
+    """
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Forgets an earlier training."""
+        self._epochs: list[pd.DataFrame] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Reads what the last execution wrote, before anything can undo it."""
+        self._rows = self.rows()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keeps the epoch's steps."""
+        steps = pd.RangeIndex(self.first_step, self.first_step + len(self._rows), name="step")
+        frame = pd.DataFrame(self._rows, index=steps, columns=list(LOG_COLUMNS))
+        frame.insert(0, "epoch", epoch)
+        self._epochs.append(frame)
+
+    def frame(self) -> pd.DataFrame:
+        """Returns all steps: index `step`; columns `epoch`, `examples`, `beta`, the losses, `mean_squared_error`."""
+        return pd.concat(self._epochs)

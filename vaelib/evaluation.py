@@ -1,0 +1,108 @@
+"""Numbers of a trained model: codes, per-example terms, and the negative ELBO at β = 1."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from vaelib._checks import argument_error, finite_float
+from vaelib.models import BetaVAE
+from vaelib.objective import gaussian_nll
+
+BATCH = 1024
+
+
+class ExampleTerms(NamedTuple):
+    """A model's terms for n examples, as arrays: `distortion` (n,), `z_mean`, `z_log_var`, `kl` (n, latent_dim).
+
+    `distortion` is the squared error summed over pixels for Gaussian likelihoods and the negative
+    log-likelihood in nats for the others, under one draw of z for each example.
+    """
+
+    distortion: np.ndarray
+    z_mean: np.ndarray
+    z_log_var: np.ndarray
+    kl: np.ndarray
+
+
+class Elbo(NamedTuple):
+    """The negative ELBO at β = 1 and its two parts, in nats per example, and the σ² it was computed with."""
+
+    negative_elbo: float
+    reconstruction: float
+    kl: float
+    sigma2: float | None
+
+
+def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
+    """Returns the model's terms for each example of `x`; the draws of z are the same at every call.
+
+    Args:
+        model: a β-VAE.
+        x: (n, …) data of the model's shape.
+
+    Raises:
+        ValueError: if `x` is no data of this model.
+    """
+    model.check("x", x)
+    batches = []
+    for start in range(0, len(x), BATCH):
+        batch = np.asarray(x[start : start + BATCH], "float32")
+        terms = model.evaluation_terms(batch, np.int64(start))
+        latents, distortion = terms.latents[0], model.objective.distortion(batch, terms.output)
+        batches.append([np.asarray(value) for value in (distortion, latents.z_mean, latents.z_log_var, latents.kl)])
+    return ExampleTerms(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+
+
+def encode(model: BetaVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `z_mean, z_log_var` of each example, both (n, latent_dim)."""
+    terms = example_terms(model, x)
+    return terms.z_mean, terms.z_log_var
+
+
+def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
+    """Returns the decoder variance at which `x` is most likely: the mean squared error, expected over q(z|x).
+
+    The expectation is taken over one draw of z for each example. Fit it on training data.
+
+    Raises:
+        ValueError: if the model's likelihood is no Gaussian.
+    """
+    if not model.objective.has_sigma2:
+        raise argument_error("model", "have a Gaussian likelihood", model.objective)
+    return float(np.mean(example_terms(model, x).distortion)) / math.prod(model.example_shape)
+
+
+def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:
+    """Returns the negative ELBO at β = 1 of `x` and its parts, mean over examples, in nats per example.
+
+    −log p(x|z) + KL(q(z|x) ‖ p(z)), summed over pixels and latent units, whatever β, scale factors and σ² the
+    model was trained
+    with: so models trained in different ways can be compared.
+
+    Args:
+        model: a β-VAE.
+        x: (n, …) data, test data for a result.
+        sigma2: decoder variance of a Gaussian likelihood, from `fit_sigma2` on the training set.
+
+    Raises:
+        ValueError: if `sigma2` is missing under a Gaussian likelihood or given under another.
+    """
+    return elbo_of(model, example_terms(model, x), sigma2)
+
+
+def elbo_of(model: BetaVAE, terms: ExampleTerms, sigma2: float | None) -> Elbo:
+    """Returns `negative_elbo` from terms that are already computed."""
+    if model.objective.has_sigma2:
+        remedy = "Use fit_sigma2(model, dataset.x_train)."
+        sigma2 = finite_float("sigma2", sigma2, minimum=0, exclusive=True, remedy=remedy)
+        n_pixels = math.prod(model.example_shape)
+        distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), n_pixels, math.log(sigma2))
+    elif sigma2 is not None:
+        raise argument_error("sigma2", f"be left out: {model.objective.likelihood} has no σ²", sigma2)
+    else:
+        distortion = terms.distortion.mean(dtype="float64")
+    reconstruction, kl = float(distortion), float(terms.kl.sum(axis=1, dtype="float64").mean())
+    return Elbo(reconstruction + kl, reconstruction, kl, sigma2)

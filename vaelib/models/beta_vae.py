@@ -1,0 +1,269 @@
+"""The β-VAE: a Keras model over an encoder and a decoder, with its own training and test steps."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib.data.checks import check_examples
+from vaelib.networks import Encoder, dense_decoder, dense_encoder
+from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_kl
+from vaelib.randomness import normal_at, set_position, stream
+from vaelib.steps import StepTables
+
+
+@keras.saving.register_keras_serializable("vaelib")
+class BetaVAE(keras.Model):
+    """A variational autoencoder whose KL term has the weight β.
+
+    loss = s_r · reconstruction + β · s_k · KL, as the `Objective` says. β is the non-trainable variable `beta`, read
+    inside the compiled step: assign to it, or let a schedule do so, without compiling again. The model logs
+    `total_loss`, `reconstruction_loss` and `kl_loss`, each the mean over the examples of an epoch. Sampling noise and
+    dropout are functions of `seed` and the optimizer's iteration.
+
+    Args:
+        encoder: maps x to `z_mean, z_log_var, z`, such as `dense_encoder` builds it.
+        decoder: maps z (batch, latent_dim) to x's shape.
+        objective: the likelihood and scale factors; `Objective()` by default.
+        beta: initial KL weight, >= 0; 1 by default.
+        seed: integer >= 0 of all draws in training.
+
+    Raises:
+        ValueError: if encoder and decoder do not fit together, or a number is out of range.
+
+    Source: Higgins et al. (2017); Kingma & Welling (2014), arXiv 1312.6114.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: keras.Model,
+        objective: Objective | None = None,
+        beta: float = 1.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if objective is not None and not isinstance(objective, Objective):
+            raise argument_error("objective", "be a vaelib.Objective", objective)
+        if decoder.input_shape[1:] != (encoder.latent_dim,) or decoder.output_shape[1:] != encoder.body.input_shape[1:]:
+            must = f"map (batch, {encoder.latent_dim}) to {(None, *encoder.body.input_shape[1:])}, as the encoder does back"
+            raise argument_error("decoder", must, f"{decoder.input_shape} to {decoder.output_shape}")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.objective = objective or Objective()
+        self.seed = positive_int("seed", seed, minimum=0)
+        start = finite_float("beta", beta, minimum=0)
+        self.beta = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(start), trainable=False, name="beta"
+        )
+        self.log_sigma2 = None
+        if self.objective.sigma2 == "learned":
+            self.log_sigma2 = self.add_weight(shape=(), initializer="zeros", name="log_sigma2")
+        self.steps = StepTables()
+        self._trackers = [keras.metrics.Mean(name) for name in Losses._fields]
+        self._dropout = [
+            layer.seed_generator for layer in self._flatten_layers() if isinstance(layer, keras.layers.Dropout)
+        ]
+        self._noise_seed, self._test_seed = stream(self.seed, "noise"), stream(self.seed, "evaluation")
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The three trackers: total_loss, reconstruction_loss, kl_loss."""
+        return self._trackers
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latent units."""
+        return self.encoder.latent_dim
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.encoder.body.input_shape[1:])
+
+    @property
+    def effective_beta(self) -> float:
+        """The β of the negative ELBO that the current loss equals, up to a factor (`Objective.effective_beta`)."""
+        return self.objective.effective_beta(self.get_kl_weight(), math.prod(self.example_shape), self.latent_dim)
+
+    @property
+    def implied_sigma2(self) -> float:
+        """The decoder variance that the current plain squared-error loss implies (`Objective.implied_sigma2`)."""
+        return self.objective.implied_sigma2(self.get_kl_weight(), math.prod(self.example_shape), self.latent_dim)
+
+    def get_kl_weight(self) -> float:
+        """Returns the current KL weight β."""
+        return float(self.beta.numpy())
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit` does; an array is checked first."""
+        if isinstance(x, np.ndarray):
+            self.check("x", x)
+        return super().fit(x, *args, **kwargs)
+
+    def check(self, name: str, x: Any) -> None:
+        """Raises a ValueError if `x` cannot be data of this model: wrong shape, not finite, outside the likelihood."""
+        self.objective.check(name, check_examples(name, x, shape=self.example_shape))
+
+    def call(self, x: Any, noise: Any = None, training: bool = False) -> Any:
+        """Returns the reconstruction of x: from its mean code, or from a sample where `noise` is given."""
+        z_mean, _, z = self.encoder(
+            x, noise=ops.zeros((1, self.latent_dim)) if noise is None else noise, training=training
+        )
+        return self.objective.mean(self.decoder(z_mean if noise is None else z, training=training))
+
+    def generate(self, n: int, seed: int = 0) -> Any:
+        """Returns `n` examples decoded from draws of the prior N(0, 1)."""
+        z = normal_at((positive_int("n", n), self.latent_dim), stream(seed, "prior"), 0)
+        return self.objective.mean(self.decoder(z, training=False))
+
+    def terms(self, x: Any, noise: Any = None, training: bool = False) -> Terms:
+        """Returns the terms of the objective for a batch, before any sum or mean over it.
+
+        Args:
+            x: (batch, …).
+            noise: ε of the sample, (batch, latent_dim); drawn by the sampling layer where left out.
+            training: whether batch normalisation and dropout act as in training.
+
+        Returns:
+            `Terms`: decoder output, reconstruction (batch,) in nats, and z_mean, z_log_var, kl (batch,
+            latent_dim).
+        """
+        z_mean, z_log_var, z = self.encoder(x, noise=noise, training=training)
+        output = self.decoder(z, training=training)
+        distortion = self.objective.distortion(x, output)
+        reconstruction = self.objective.reconstruction(distortion, math.prod(self.example_shape), self.log_sigma2)
+        return Terms(output, reconstruction, (Latents(z_mean, z_log_var, gaussian_kl(z_mean, z_log_var)),))
+
+    def train_step(self, x: Any) -> dict[str, Any]:
+        """One step of the optimizer on the batch x; β, noise and dropout are those of the optimizer's iteration."""
+        step = tf.cast(self.optimizer.iterations.value, "int64")
+        self.beta.assign(self.steps.beta_at(step, self.beta.value))
+        set_position(self._dropout, self.seed, step)
+        noise = normal_at((tf.shape(x)[0], self.latent_dim), self._noise_seed, step)
+        with tf.GradientTape() as tape:
+            terms = self.terms(x, noise, training=True)
+            losses = self.objective.losses(terms, self.beta)
+            objective = losses.total_loss + sum(self.losses)  # layers may add regularisation
+        gradients = tape.gradient(objective, self.trainable_variables)
+        error = tf.reduce_mean((x - self.objective.mean(terms.output)) ** 2)
+        self.steps.record(step, (tf.shape(x)[0], self.beta.value, *losses, error))
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._track(losses, tf.shape(x)[0])
+
+    def test_step(self, x: Any) -> dict[str, Any]:
+        """The losses of the batch x without training; noise depends on the position in the evaluated data alone."""
+        position = self._trackers[0].count
+        noise = normal_at((tf.shape(x)[0], self.latent_dim), self._test_seed, position)
+        return self._track(self.objective.losses(self.terms(x, noise, training=False), self.beta), tf.shape(x)[0])
+
+    @cached_property
+    def evaluation_terms(self) -> Any:
+        """The compiled function (x, position of its first example) -> `Terms` without training."""
+
+        def terms(x: Any, position: Any) -> Terms:
+            noise = normal_at((tf.shape(x)[0], self.latent_dim), self._test_seed, position)
+            return self.terms(x, noise, training=False)
+
+        batch = tf.TensorSpec((None, *self.example_shape), "float32")
+        return tf.function(terms, input_signature=[batch, tf.TensorSpec((), "int64")]).get_concrete_function()
+
+    def _track(self, losses: Losses, batch: Any) -> dict[str, Any]:
+        for tracker, value in zip(self._trackers, losses, strict=True):
+            tracker.update_state(value, sample_weight=batch)  # weighted, so that a ragged last batch counts by size
+        return {tracker.name: tracker.result() for tracker in self._trackers}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the model."""
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "objective": self.objective.get_config(),
+            "beta": self.get_kl_weight(),
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> BetaVAE:
+        """Rebuilds the model from its configuration."""
+        parts = {
+            part: keras.saving.deserialize_keras_object(config.pop(part), custom_objects=custom_objects)
+            for part in ("encoder", "decoder")
+        }
+        return cls(**parts, objective=Objective(**config.pop("objective")), **config)
+
+
+def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
+    """Loads a model that was saved as `.keras`, in Keras' safe mode: nothing in the file is executed.
+
+    Raises:
+        ValueError: if the file does not exist, is damaged, or holds no vaelib model.
+    """
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:  # Keras raises many types, for missing, damaged, foreign and unsafe files
+        reason = str(error).partition("\n")[0][:200]
+        raise argument_error("path", "be a .keras file that vaelib saved", str(path), f"Keras says: {reason}") from None
+    if not isinstance(model, BetaVAE):
+        raise argument_error(
+            "path", "be a .keras file that vaelib saved", str(path), f"It holds a {type(model).__name__}."
+        )
+    return model
+
+
+def build_vae(
+    input_shape: Sequence[int],
+    latent_dim: int,
+    architecture: str = "dense",
+    objective: Objective | None = None,
+    *,
+    beta: float = 1.0,
+    hidden: Sequence[int] = (64, 32),
+    batch_norm: bool = True,
+    dropout: float = 0.1,
+    kernel_initializer: str = "GlorotUniform",
+    seed: int = 0,
+) -> BetaVAE:
+    """Builds a β-VAE; the decoder mirrors the encoder.
+
+    Args:
+        input_shape: shape of one example, e.g. `dataset.input_shape`.
+        latent_dim: number of latent units, >= 1.
+        architecture: "dense".
+        objective: likelihood and scale factors; by default the Gaussian with batch-optimal σ², both terms
+            summed.
+        beta: initial KL weight, >= 0.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        batch_norm: whether all hidden layers but the last are batch-normalised.
+        dropout: rate after those layers, in [0, 0.95].
+        kernel_initializer: Keras initialiser of the ReLU layers.
+        seed: integer >= 0; initial weights, noise and dropout are functions of it.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    >>> build_vae((8, 8, 1), latent_dim=2).count_params()
+    14021
+    """
+    one_of("architecture", architecture, ("dense",))
+    options: dict[str, Any] = {
+        "batch_norm": batch_norm,
+        "dropout": dropout,
+        "kernel_initializer": kernel_initializer,
+        "seed": seed,
+    }
+    encoder = dense_encoder(input_shape, latent_dim, hidden, **options)
+    decoder = dense_decoder(input_shape, latent_dim, tuple(reversed(hidden)), **options)
+    return BetaVAE(encoder, decoder, objective, beta, seed)

@@ -1,0 +1,269 @@
+"""The training objective: a likelihood, the KL divergence, and the two scale factors between them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from vaelib._checks import Described, argument_error, finite_float, one_of
+
+LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
+MIN_LOG_SIGMA2 = -12.0  # log σ >= -6 (σ-VAE): keeps the likelihood bounded when an error reaches zero
+
+
+class Latents(NamedTuple):
+    """One group of latent units: `z_mean`, `z_log_var` and `kl` in nats, each (batch, latent_dim)."""
+
+    z_mean: Any
+    z_log_var: Any
+    kl: Any
+
+
+class Terms(NamedTuple):
+    """What a model computes for a batch: `output` of the decoder, `reconstruction` (batch,) in nats, latent groups."""
+
+    output: Any
+    reconstruction: Any
+    latents: tuple[Latents, ...]
+
+
+class Losses(NamedTuple):
+    """The scalars that training minimises and logs."""
+
+    total_loss: Any
+    reconstruction_loss: Any
+    kl_loss: Any
+
+
+def gaussian_kl(z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_var: Any = 0.0) -> Any:
+    """Returns the KL divergence of N(z_mean, exp(z_log_var)) from the prior, per unit, in nats.
+
+    KL = ½ (exp(z_log_var − p) + (z_mean − m)² exp(−p) − 1 − z_log_var + p), with prior mean m and prior log-variance p.
+
+    Args:
+        z_mean: (batch, latent_dim).
+        z_log_var: (batch, latent_dim), the logarithm of the variance (not of the standard deviation).
+        prior_mean: number or (batch, latent_dim); 0 by default.
+        prior_log_var: number or (batch, latent_dim); 0 by default, so that the prior is N(0, 1).
+
+    Returns:
+        (batch, latent_dim): an array for NumPy arrays, otherwise a tensor.
+
+    Source: Kingma & Welling (2014), arXiv 1312.6114, appendix B.
+
+    >>> gaussian_kl(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))
+    array([[0.5, 0. ]])
+    """
+    exp = np.exp if isinstance(z_mean, np.ndarray) else ops.exp
+    shift = z_log_var - prior_log_var
+    precision = math.exp(-prior_log_var) if isinstance(prior_log_var, int | float) else exp(-prior_log_var)
+    return 0.5 * (exp(shift) + (z_mean - prior_mean) ** 2 * precision - 1.0 - shift)
+
+
+def gaussian_nll(squared_error: Any, n_pixels: int, log_sigma2: Any) -> Any:
+    """Returns −log N(x; output, σ²) in nats from the squared error summed over pixels: ½ (D log 2πσ² + S/σ²).
+
+    σ² below exp(−12) counts as exp(−12).
+    """
+    log_sigma2 = ops.maximum(log_sigma2, MIN_LOG_SIGMA2)
+    return 0.5 * (n_pixels * (math.log(2 * math.pi) + log_sigma2) + squared_error * ops.exp(-log_sigma2))
+
+
+class Objective:
+    """Turns a model's terms into the loss: s_r · reconstruction + β · s_k · KL.
+
+    Reconstruction is the negative log-likelihood in nats, summed over the pixels of an example; the KL is
+    summed over the latent units; both are averaged over the batch. With both scale factors "sum" and β = 1
+    the loss is the negative ELBO. With "mean" a term is divided by its number of pixels or units, which
+    changes what β means: `effective_beta` says to what.
+
+    Args:
+        likelihood: "gaussian" (default); "mse", the squared error as the documents use it, which is the
+            Gaussian with σ² = ½ less its constant; "bernoulli" for data of zeros and ones;
+            "continuous_bernoulli" for data in [0, 1].
+        sigma2: variance of the Gaussian decoder, one number for all pixels. "optimal" (default): the mean
+            squared error of the batch, at which the likelihood is highest (σ-VAE); "learned": a trained
+            variable of the model; or a number > 0. Gaussian likelihood only.
+        reconstruction_scale: s_r: "sum" (1, default), "mean" (1 / number of pixels) or a number > 0.
+        kl_scale: s_k: "sum" (1, default), "mean" (1 / latent_dim) or a number > 0.
+
+    Raises:
+        ValueError: for an unknown likelihood, a σ² that is not positive, or a σ² given to another likelihood.
+
+    Source: β: Higgins et al. (2017). Optimal σ²: Rybkin et al. (2021), arXiv 2006.13202; the variance has the
+        hard floor log σ >= −6 in place of that paper's soft one, which would shift every σ². Continuous
+        Bernoulli: Loaiza-Ganem & Cunningham (2019), arXiv 1907.06845.
+
+    >>> Objective("mse", reconstruction_scale="mean", kl_scale="mean").effective_beta(1.0, n_pixels=784,
+    n_latents=10) 78.4
+    """
+
+    def __init__(
+        self,
+        likelihood: str = "gaussian",
+        sigma2: str | float | None = None,
+        reconstruction_scale: str | float = "sum",
+        kl_scale: str | float = "sum",
+    ) -> None:
+        self.likelihood = one_of("likelihood", likelihood, LIKELIHOODS)
+        if likelihood == "gaussian":
+            self.sigma2: str | float | None = _sigma2(sigma2)
+        elif sigma2 is None:
+            self.sigma2 = None
+        else:
+            raise argument_error("sigma2", f"be left out with likelihood={likelihood!r}, which has no σ²", sigma2)
+        self.reconstruction_scale = _scale("reconstruction_scale", reconstruction_scale)
+        self.kl_scale = _scale("kl_scale", kl_scale)
+
+    @property
+    def has_sigma2(self) -> bool:
+        """Whether the likelihood is a Gaussian (the plain squared error included), so that σ² can be re-fitted."""
+        return self.likelihood in ("gaussian", "mse")
+
+    def distortion(self, x: Any, output: Any) -> Any:
+        """Returns the error of each example before any σ²: (batch,).
+
+        The squared error summed over pixels for "gaussian" and "mse", the negative log-likelihood in nats
+        otherwise.
+
+        Args:
+            x: (batch, …) data.
+            output: decoder output of the same shape: means for "gaussian" and "mse", logits otherwise.
+        """
+        if self.has_sigma2:
+            return _sum_pixels((x - output) ** 2)
+        nll = ops.softplus(output) - output * x
+        if self.likelihood == "continuous_bernoulli":
+            nll = nll - _log_normaliser(output)
+        return _sum_pixels(nll)
+
+    def reconstruction(self, distortion: Any, n_pixels: int, log_sigma2: Any = None) -> Any:
+        """Returns the negative log-likelihood in nats (for "mse" less its constant) from the distortion: (batch,).
+
+        Args:
+            distortion: (batch,), from `distortion`.
+            n_pixels: number of pixels of an example.
+            log_sigma2: log σ², the model's variable when it is learned; replaces the batch's own where σ² is
+                "optimal".
+        """
+        if self.likelihood != "gaussian":
+            return distortion
+        if isinstance(self.sigma2, float):
+            log_sigma2 = math.log(self.sigma2)
+        elif self.sigma2 == "learned" and log_sigma2 is None:
+            raise argument_error("log_sigma2", "be given when σ² is learned", None)
+        elif log_sigma2 is None:
+            # at its optimum the likelihood is flat in σ², so no gradient passes through it
+            log_sigma2 = ops.log(ops.stop_gradient(ops.mean(distortion)) / n_pixels + 1e-30)
+        return gaussian_nll(distortion, n_pixels, log_sigma2)
+
+    def mean(self, output: Any) -> Any:
+        """Returns the expected x for a decoder output: the output itself, or the (continuous) Bernoulli's mean."""
+        if self.likelihood == "bernoulli":
+            return ops.sigmoid(output)
+        if self.likelihood == "continuous_bernoulli":
+            small = ops.abs(output) < 0.1
+            safe = ops.where(small, 1.0, output)
+            return ops.where(small, 0.5 + output / 12 - output**3 / 720, 1 / (1 - ops.exp(-safe)) - 1 / safe)
+        return output
+
+    def losses(self, terms: Terms, beta: Any) -> Losses:
+        """Returns the scalar losses of a batch under KL weight `beta`."""
+        n_pixels = math.prod(terms.output.shape[1:])
+        scale = self.scales(n_pixels, terms.latents[0].kl.shape[-1])
+        reconstruction_loss = scale[0] * ops.mean(terms.reconstruction)  # mean over the batch
+        kl_loss = scale[1] * ops.mean(ops.sum(terms.latents[0].kl, axis=-1))  # sum over latents, mean over the batch
+        return Losses(reconstruction_loss + beta * kl_loss, reconstruction_loss, kl_loss)
+
+    def scales(self, n_pixels: int, n_latents: int) -> tuple[float, float]:
+        """Returns the two scale factors (s_r, s_k) as numbers."""
+        return _factor(self.reconstruction_scale, n_pixels), _factor(self.kl_scale, n_latents)
+
+    def effective_beta(self, kl_weight: float, n_pixels: int, n_latents: int) -> float:
+        """Returns the β of the negative ELBO that this loss equals, up to a factor: kl_weight · s_k / s_r.
+
+        For "mse" that is the β under σ² = ½, the reading of a squared error without ½;
+        `vaelib.effective_beta` has other readings.
+        """
+        s_r, s_k = self.scales(n_pixels, n_latents)
+        return kl_weight * s_k / s_r
+
+    def implied_sigma2(self, kl_weight: float, n_pixels: int, n_latents: int) -> float:
+        """Returns the decoder variance at which a loss with plain squared error is a negative ELBO with β = 1.
+
+        σ² = kl_weight · s_k / (2 s_r).
+
+        Raises:
+            ValueError: for other likelihoods, which state their σ² or have none.
+        """
+        if self.likelihood != "mse":
+            raise argument_error("likelihood", "be 'mse': other likelihoods imply no σ²", self.likelihood)
+        return self.effective_beta(kl_weight, n_pixels, n_latents) / 2
+
+    def check(self, name: str, x: np.ndarray) -> None:
+        """Raises a ValueError if the values of `x` lie outside the likelihood's support."""
+        if self.likelihood == "bernoulli" and not np.isin(x, (0, 1)).all():
+            grey = int((~np.isin(x, (0, 1))).sum())
+            raise argument_error(
+                name,
+                "hold only 0 and 1 under likelihood='bernoulli'",
+                Described(f"{grey} other values, the first {x[~np.isin(x, (0, 1))].flat[0]:g}"),
+                "Use dataset.binarized(), or likelihood='continuous_bernoulli' for grey values.",
+            )
+        if self.likelihood == "continuous_bernoulli" and (x.min() < 0 or x.max() > 1):
+            raise argument_error(
+                name,
+                "lie in [0, 1] under likelihood='continuous_bernoulli'",
+                Described(f"values from {x.min():g} to {x.max():g}"),
+                "Rescale the data, or use likelihood='gaussian'.",
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the objective; `Objective(**config)` does."""
+        return {
+            "likelihood": self.likelihood,
+            "sigma2": self.sigma2,
+            "reconstruction_scale": self.reconstruction_scale,
+            "kl_scale": self.kl_scale,
+        }
+
+    def __repr__(self) -> str:
+        return f"Objective({', '.join(f'{key}={value!r}' for key, value in self.get_config().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Objective) and self.get_config() == other.get_config()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _sum_pixels(values: Any) -> Any:
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+def _log_normaliser(logits: Any) -> Any:
+    """Returns log C(λ) of the continuous Bernoulli, λ = sigmoid(a): log(a / tanh(a/2)), by its series around a = 0."""
+    small = ops.abs(logits) < 0.1
+    safe = ops.where(small, 1.0, logits)
+    series = math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440
+    return ops.where(small, series, ops.log(safe / ops.tanh(safe / 2)))
+
+
+def _sigma2(value: Any) -> str | float:
+    if value is None:
+        return "optimal"
+    if isinstance(value, str):
+        return one_of("sigma2", value, ("optimal", "learned"))
+    return finite_float("sigma2", value, minimum=0, exclusive=True)
+
+
+def _scale(name: str, value: Any) -> str | float:
+    if isinstance(value, str):
+        return one_of(name, value, ("sum", "mean"))
+    return finite_float(name, value, minimum=0, exclusive=True)
+
+
+def _factor(scale: str | float, size: int) -> float:
+    return {"sum": 1.0, "mean": 1 / size}[scale] if isinstance(scale, str) else scale

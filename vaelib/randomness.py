@@ -1,0 +1,48 @@
+"""Random draws as functions of a seed and a position, never of what was drawn before.
+
+Each use of chance has a named stream of its own (initialisation, data order, sampling noise, dropout,
+evaluation). Two trainings with one seed are therefore a pair, whatever their β schedules, and a resumed
+training repeats an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def stream(seed: int, name: str) -> int:
+    """Returns the 31-bit seed of the stream `name` of `seed`.
+
+    >>> stream(0, "noise") == stream(0, "noise"), stream(0, "noise") == stream(0, "order")
+    (True, False)
+    """
+    return int(np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1)[0] >> 1)
+
+
+def normal_at(shape: Any, seed: int, position: Any) -> Any:
+    """Returns standard normal noise that depends on `seed` and `position` (a step or example number) alone."""
+    return tf.random.stateless_normal(shape, seed=tf.stack([tf.cast(seed, "int64"), tf.cast(position, "int64")]))
+
+
+def order_at(n: int, seed: int, epoch: Any) -> Any:
+    """Returns the permutation of `range(n)` in which the examples are visited in `epoch`."""
+    pair = tf.stack([tf.cast(seed, "int64"), tf.cast(epoch, "int64")])
+    return tf.random.experimental.stateless_shuffle(tf.range(n), seed=pair)
+
+
+def initializer(name: str, seed: int, layer: str) -> keras.initializers.Initializer:
+    """Returns the Keras initialiser `name`, seeded for one layer."""
+    config = {"class_name": name, "config": {"seed": stream(seed, f"initialisation/{layer}")}}
+    return keras.initializers.get(config)
+
+
+def set_position(seed_generators: list[keras.random.SeedGenerator], seed: int, position: Any) -> None:
+    """Makes the next draw of each generator (dropout's) depend on `seed` and `position` alone."""
+    for i, generator in enumerate(seed_generators):
+        state = tf.stack([tf.cast(stream(seed, f"dropout/{i}"), "int64"), tf.cast(position, "int64")])
+        generator.state.assign(tf.cast(state, generator.state.dtype))

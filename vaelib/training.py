@@ -1,0 +1,244 @@
+"""Training with Keras `fit` at compiled speed: the data pipeline, the callbacks, and what is left on disk."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from vaelib._checks import Described, argument_error, finite_float, positive_int
+from vaelib._files import atomic_path, writable_folder
+from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
+from vaelib.data import Dataset
+from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
+from vaelib.models import BetaVAE
+from vaelib.plots import plot_vae_history
+from vaelib.randomness import order_at, stream
+from vaelib.schedules import ConstantBetaScheduler
+
+WEIGHTS, MODEL, HISTORY, PLOT = "best.weights.h5", "best.keras", "history.csv", "vae_loss_plot.png"
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What `train_vae` returns.
+
+    Attributes:
+        model: the trained model, with the weights of `best_epoch`.
+        history: one row an epoch: training losses, validation figures, β, learning rate.
+        steps: one row an optimizer step: β, losses, mean squared error.
+        best_epoch: 0-based epoch of the lowest `val_negative_elbo` after warm-up, or None if no epoch
+            counted.
+        test: negative ELBO at β = 1 of the test data, σ² fitted on the training data, nats per example.
+        failure: at which step and in which term the loss broke, or None.
+        files: what was written, by name.
+    """
+
+    model: BetaVAE
+    history: pd.DataFrame
+    steps: pd.DataFrame
+    best_epoch: int | None
+    test: Elbo
+    failure: str | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        best = "no best epoch" if self.best_epoch is None else f"best epoch {self.best_epoch}"
+        return (
+            f"TrainingResult({len(self.history)} epochs, {best}, test negative ELBO at β = 1 "
+            f"{self.test.negative_elbo:.2f} nats per example, of which KL {self.test.kl:.2f})"
+        )
+
+
+class _ReduceLearningRate(keras.callbacks.ReduceLROnPlateau):
+    """`ReduceLROnPlateau` that begins to look when the warm-up ends: before, β and not the fit moves the figure."""
+
+    def __init__(self, start_from_epoch: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start_from_epoch = start_from_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch >= self.start_from_epoch:
+            super().on_epoch_end(epoch, logs)
+
+
+def train_vae(
+    model: BetaVAE,
+    dataset: Dataset,
+    epochs: int = 50,
+    *,
+    scheduler: float | Callable[[float], float] | BetaSchedule | None = None,
+    batch_size: int = 64,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+    early_stopping: int | None = None,
+    reduce_learning_rate: int | None = None,
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | str = "auto",
+) -> TrainingResult:
+    """Trains a VAE on a data set with Adam, follows it on validation data and reports it on test data.
+
+    Every epoch runs in one compiled call. The order of the data, noise and dropout are functions of
+    `model.seed` and the step, never of the schedule: two trainings with one seed are a pair. The best epoch
+    is the one with the lowest validation negative ELBO at β = 1, among those that end after the schedule has
+    first reached its highest β; its weights are restored.
+
+    Args:
+        model: a β-VAE. It is compiled anew; its weights are trained on from where they are.
+        dataset: training, validation and test data, such as `load_dataset` returns.
+        epochs: number of epochs, >= 1.
+        scheduler: β: a number, a schedule or callable of the epoch (β changes at every step), or a
+            `BetaSchedule` callback such as `KLAnnealing`. By default the model's own β stays.
+        batch_size: examples a step; the last batch of an epoch may be smaller.
+        learning_rate: Adam's, > 0, or a Keras learning-rate schedule.
+        early_stopping: stop after this many epochs without improvement, counted after warm-up; never by
+            default.
+        reduce_learning_rate: halve the learning rate after this many epochs without improvement, counted
+            after warm-up; never by default.
+        output: folder for `best.weights.h5` (written at each improvement), `best.keras`, `history.csv` and
+            `vae_loss_plot.png`; nothing is written by default.
+        overwrite: whether `output` may hold earlier results.
+        callbacks: further Keras callbacks; they see all figures in their logs.
+        verbose: "auto" (a progress bar on a terminal, else nothing), 0 (nothing), 1 (bar) or 2 (a line an
+            epoch).
+
+    Returns:
+        A `TrainingResult`. Training that breaks (a loss that is NaN or infinite) ends early with a
+        RuntimeWarning and `failure` set; the model keeps its last finite weights.
+
+    Raises:
+        ValueError: before anything is trained or written, if an argument or the data is unusable.
+    """
+    epochs = positive_int("epochs", epochs)
+    batch_size = positive_int("batch_size", batch_size)
+    patience = {
+        name: value if value is None else positive_int(name, value)
+        for name, value in (
+            ("early_stopping", early_stopping),
+            ("reduce_learning_rate", reduce_learning_rate),
+        )
+    }
+    if not isinstance(model, BetaVAE):
+        raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
+    if not isinstance(dataset, Dataset):
+        raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
+    for part in ("x_train", "x_val", "x_test"):
+        model.check(f"dataset.{part}", getattr(dataset, part))
+    if batch_size > len(dataset.x_train):
+        raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
+    elif patience["reduce_learning_rate"] is not None:
+        raise argument_error("reduce_learning_rate", "be left out with a learning-rate schedule", reduce_learning_rate)
+    if verbose not in ("auto", 0, 1, 2):
+        raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
+    if verbose == "auto":
+        verbose = int(sys.stderr.isatty())
+    schedule = _schedule(model, scheduler, callbacks)
+    steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
+    warmup_end = schedule.first_peak(epochs)
+    if warmup_end > epochs:
+        warnings.warn(
+            f"β reaches its highest value at epoch {warmup_end:g}, after this training of {epochs} epochs: "
+            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
+            stacklevel=2,
+        )
+    folder = None if output is None else writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT), overwrite)
+
+    if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
+        # a learned σ² starts where a decoder that knows only the mean would have it
+        model.log_sigma2.assign(math.log(float(np.var(dataset.x_train, axis=0).mean()) + 1e-12))
+    optimizer = keras.optimizers.Adam(learning_rate)
+    model.compile(optimizer=optimizer, steps_per_execution=steps_per_epoch, jit_compile=False)
+
+    step_log, guard = StepLog(), NaNGuard()
+    best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS)
+    counted_from = max(math.ceil(warmup_end) - 1, 0)
+    active = [step_log, guard, schedule, ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
+    if patience["reduce_learning_rate"] is not None:
+        active.append(
+            _ReduceLearningRate(
+                counted_from, monitor=best.monitor, factor=0.5, patience=patience["reduce_learning_rate"]
+            )
+        )
+    if patience["early_stopping"] is not None:
+        active.append(
+            keras.callbacks.EarlyStopping(
+                best.monitor, patience=patience["early_stopping"], start_from_epoch=counted_from, mode="min"
+            )
+        )
+    active += [callback for callback in callbacks if callback is not schedule]
+    if verbose == 1:
+        active.append(EpochProgress())
+    history = model.fit(
+        training_batches(dataset.x_train, batch_size, model.seed),
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=active,
+        shuffle=False,
+        verbose=0,
+    )
+
+    frame = pd.DataFrame(history.history, index=pd.Index(history.epoch, name="epoch"))
+    sigma2 = fit_sigma2(model, dataset.x_train) if model.objective.has_sigma2 else None
+    test = negative_elbo(model, dataset.x_test, sigma2)
+    files = {} if folder is None else _write(folder, model, frame, best.best_epoch)
+    return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, guard.message, files)
+
+
+def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Dataset:
+    """Returns an endless pipeline of epochs, each all of `x` in an order that depends on seed and epoch alone."""
+    data, n = tf.constant(x), len(x)
+    order_seed = stream(seed, "order")
+
+    def epoch_batches(epoch: Any) -> tf.data.Dataset:
+        order = order_at(n, order_seed, epoch)
+        starts = tf.data.Dataset.range(0, n, batch_size)
+        return starts.map(lambda start: tf.gather(data, order[start : start + batch_size]))
+
+    return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
+
+
+def _schedule(model: BetaVAE, scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule:
+    """The one β schedule of a training, from `scheduler` or among the callbacks."""
+    given = [callback for callback in callbacks if isinstance(callback, BetaSchedule)]
+    if len(given) + (scheduler is not None) > 1:
+        must = "be left out where a callback sets β, and only one may"
+        raise argument_error("scheduler", must, scheduler)
+    if given:
+        return given[0]
+    if isinstance(scheduler, BetaSchedule):
+        return scheduler
+    if scheduler is None:
+        scheduler = model.get_kl_weight()
+    if callable(scheduler):
+        return BetaSchedule(scheduler)
+    return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
+
+
+def _write(folder: Path, model: BetaVAE, history: pd.DataFrame, best_epoch: int | None) -> dict[str, Path]:
+    """Writes the model in both formats, the history and its plot; each file appears whole or not at all."""
+    figure = matplotlib.figure.Figure(figsize=(9, 3), layout="constrained")
+    plot_vae_history(history, axes=figure.subplots(1, 3))
+    writers: dict[str, Callable[[Path], Any]] = {
+        WEIGHTS: model.save_weights,
+        MODEL: model.save,
+        HISTORY: history.to_csv,
+        PLOT: lambda path: figure.savefig(path, dpi=150, facecolor="white"),
+    }
+    for name, write in writers.items():
+        with atomic_path(folder / name) as temporary:
+            write(temporary)
+    return {name: folder / name for name in writers}
