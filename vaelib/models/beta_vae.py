@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
 from vaelib.data.checks import check_examples
 from vaelib.networks import Encoder, dense_decoder, dense_encoder
 from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_kl
@@ -55,17 +55,16 @@ class BetaVAE(keras.Model):
         super().__init__(**kwargs)
         if objective is not None and not isinstance(objective, Objective):
             raise argument_error("objective", "be a vaelib.Objective", objective)
-        if decoder.input_shape[1:] != (encoder.latent_dim,) or decoder.output_shape[1:] != encoder.body.input_shape[1:]:
-            must = f"map (batch, {encoder.latent_dim}) to {(None, *encoder.body.input_shape[1:])}, as the encoder does back"
-            raise argument_error("decoder", must, f"{decoder.input_shape} to {decoder.output_shape}")
+        shape = encoder.body.input_shape[1:]
+        if decoder.input_shape[1:] != (encoder.latent_dim,) or decoder.output_shape[1:] != shape:
+            must = f"map (None, {encoder.latent_dim}) to {(None, *shape)}, as the encoder does back"
+            raise argument_error("decoder", must, Described(f"{decoder.input_shape} to {decoder.output_shape}"))
         self.encoder = encoder
         self.decoder = decoder
         self.objective = objective or Objective()
         self.seed = positive_int("seed", seed, minimum=0)
-        start = finite_float("beta", beta, minimum=0)
-        self.beta = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(start), trainable=False, name="beta"
-        )
+        self.beta = self.add_weight(shape=(), initializer="zeros", trainable=False, name="beta")
+        self.beta.assign(finite_float("beta", beta, minimum=0))
         self.log_sigma2 = None
         if self.objective.sigma2 == "learned":
             self.log_sigma2 = self.add_weight(shape=(), initializer="zeros", name="log_sigma2")
@@ -255,7 +254,7 @@ def build_vae(
         ValueError: if an argument is out of range.
 
     >>> build_vae((8, 8, 1), latent_dim=2).count_params()
-    14021
+    13125
     """
     one_of("architecture", architecture, ("dense",))
     options: dict[str, Any] = {
