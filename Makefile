@@ -10,7 +10,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LIBRARY := $(shell find vaelib -name '*.py')
 SITE_SOURCES := $(wildcard book/site/*.py book/site/package*.json book/site/.npmrc)
 BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md $(NOTEBOOKS) $(LIBRARY) \
-	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -name 'page_head.py')
+	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -name 'book_extension.py')
 INDEX := _build/html/index.html
 
 # TensorFlow's start-up notices are of no use here; nothing but errors
@@ -88,7 +88,7 @@ _build/site/.complete: $(SITE_SOURCES) | $(VENV)/.installed
 # fresh doctrees: an incremental build does not repeat the warnings of pages it skips
 _build/.book: $(BOOK_SOURCES) $(VENV)/.installed _build/site/.complete
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
-	$(PY) -m jupyter_book build . --warningiserror --nitpick --keep-going --quiet
+	$(VENV)/bin/jupyter-book build . --warningiserror --nitpick --keep-going --quiet
 	@touch $@
 
 _build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(VENV)/.installed

