@@ -14,10 +14,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MPLBACKEND", "agg")
+matplotlib.use("agg")  # not by environment variable: kernels would inherit it and draw nothing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,9 +40,19 @@ class Book:
 def build_book(out: Path) -> None:
     """Builds the book from fresh doctrees into `out`, warnings being errors."""
     if not (ROOT / "_build" / "site" / "assets").exists():
-        fetch = [sys.executable, ROOT / "book" / "site" / "fetch_assets.py", ROOT / "_build" / "site"]
+        fetch: list[Path | str] = [
+            sys.executable,
+            ROOT / "book" / "site" / "fetch_assets.py",
+            ROOT / "_build" / "site",
+        ]
         subprocess.run(fetch, check=True)
-    command = [Path(sys.executable).parent / "jupyter-book", "build", ROOT, "--path-output", out]
+    command: list[Path | str] = [
+        Path(sys.executable).parent / "jupyter-book",
+        "build",
+        ROOT,
+        "--path-output",
+        out,
+    ]
     flags = ["--warningiserror", "--nitpick", "--keep-going"]
     done = subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, text=True, check=False)
     (out / "log.txt").write_text(done.stdout + done.stderr)

