@@ -76,18 +76,19 @@ def _read(path: Path) -> dict[str, Array]:
     """Returns the arrays of a file that this project knows, by name."""
     wanted = ["x", "y", *(f"{kind}_{part}" for kind in "xy" for part in PARTS)]
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"x": loaded}
-        with loaded as file:
-            names = list(file)
-            arrays = {name: np.asarray(file[name]) for name in wanted if name in names}
+        # NumPy leaves a file open that it opened itself and could not read.
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"x": loaded}
+            names = list(loaded)
+            arrays = {name: np.asarray(loaded[name]) for name in wanted if name in names}
     except (OSError, EOFError, ValueError, RuntimeError, BadZipFile, zlib.error) as error:
         if "Object arrays" in str(error):
             raise _bad(path, "hold arrays of numbers", "which holds Python objects") from None
         reason = "which is not such a file or is damaged"
         if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
+            reason = f"which gives: {error.strerror}"
         raise _bad(path, "be a readable .npz or .npy file", reason) from None
     if "x" in arrays and not any(name.startswith(("x_", "y_")) for name in arrays):
         return arrays

@@ -31,7 +31,7 @@ def label_line_ends(ax: Axes, lines: Sequence[Line2D], labels: Sequence[str]) ->
         drawn = points[np.isfinite(points).all(axis=1)]
         if len(drawn):
             height = ax.transAxes.inverted().transform(own.transData.transform(drawn[-1]))[1]
-            ends.append((drawn[-1, 0], height, label, str(line.get_color())))
+            ends.append((drawn[-1, 0], height, label, line.get_color()))
     for (x, _, label, colour), height in zip(ends, spread([end[1] for end in ends], _gap(ax)), strict=True):
         ax.annotate(
             label,

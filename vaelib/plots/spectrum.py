@@ -48,32 +48,34 @@ def plot_spectrum(
     ax.plot(index[collapsed], values[collapsed], "x", color=COLOURS["muted"], markersize=5)
     ax.set_yscale("log")
     if threshold is not None:
-        _draw_threshold(ax, limit, label or f"collapse threshold βσ² = {limit:.3g}")
-        counts = ((kept, "kept", COLOURS["accent"]), (values <= limit, "collapsed", COLOURS["muted"]))
-        for line, (which, word, colour) in enumerate(counts):
-            offset = (0, -1.3 * line)
-            ax.annotate(
-                f"{np.count_nonzero(which)} {word}",
-                xy=(1, 1),
-                xycoords="axes fraction",
-                xytext=offset,
-                textcoords="offset fontsize",
-                ha="right",
-                va="top",
-                color=readable(colour),
-            )
+        counts = {"kept": int(kept.sum()), "collapsed": int((values <= limit).sum())}
+        _draw_threshold(ax, limit, label or f"collapse threshold βσ² = {limit:.3g}", counts)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="direction, by variance", ylabel="variance λ (squared data units)")
     return ax
 
 
-def _draw_threshold(ax: Axes, threshold: float, label: str) -> None:
+def _draw_threshold(ax: Axes, threshold: float, label: str, counts: dict[str, int]) -> None:
+    """Draws the threshold with its label and the counts, where a falling curve leaves room for them."""
     ax.axhline(threshold, color=COLOURS["kl_loss"], linewidth=1.5)
+    high = counts["collapsed"] > counts["kept"]
     ax.annotate(
         label,
-        xy=(0, threshold),
+        xy=(0.99 if high else 0.01, threshold),
         xycoords=("axes fraction", "data"),
-        xytext=(4, 3),
+        xytext=(0, 4),
         textcoords="offset points",
+        ha="right" if high else "left",
         color=readable(COLOURS["kl_loss"]),
     )
+    for line, (word, colour) in enumerate((("kept", "accent"), ("collapsed", "muted"))):
+        ax.annotate(
+            f"{counts[word]} {word}",
+            xy=(0.02, 0.02) if high else (0.98, 0.98),
+            xycoords="axes fraction",
+            xytext=(0, 1.3 * (1 - line if high else -line)),
+            textcoords="offset fontsize",
+            ha="left" if high else "right",
+            va="bottom" if high else "top",
+            color=readable(COLOURS[colour]),
+        )

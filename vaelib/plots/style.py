@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.rcsetup import cycler
+from matplotlib.typing import ColorType
 
 COLOURS = {
     "total_loss": "#7f7f7f",
@@ -59,13 +60,13 @@ def use_style() -> None:
     )
 
 
-def luminance(colour: str) -> float:
+def luminance(colour: ColorType) -> float:
     """Returns the relative luminance of a colour, from 0 (black) to 1 (white), as WCAG 2 defines it."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(first: str, second: str) -> float:
+def contrast(first: ColorType, second: ColorType) -> float:
     """Returns the contrast ratio of two colours, from 1 to 21, as WCAG 2 defines it.
 
     >>> round(contrast("white", "black"), 3)
@@ -75,7 +76,7 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def readable(colour: str) -> str:
+def readable(colour: ColorType) -> str:
     """Returns the nearest shade of a colour in which text reads on white and on a dark page (4:1).
 
     >>> readable("#767676")

@@ -40,6 +40,7 @@ class ConstantBetaScheduler(BetaScheduler):
 
     @property
     def warmup_end(self) -> float:
+        """0: the highest β is there from the start."""
         return 0.0
 
 
@@ -90,6 +91,7 @@ class LinearBetaScheduler(BetaScheduler):
 
     @property
     def warmup_end(self) -> float:
+        """`warmup_epochs`, or 0 if β does not rise."""
         return 0.0 if self.min_beta == self.max_beta else float(self.warmup_epochs)
 
 
