@@ -15,9 +15,7 @@ def test_writable_folder_is_created_with_its_parents(tmp_path: Path) -> None:
 
 def test_earlier_results_are_named_and_kept(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_text("old")
-    with pytest.raises(
-        ValueError, match=r"`output` must not hold earlier results.*holds model\.keras.*overwrite=True"
-    ):
+    with pytest.raises(ValueError, match=r"`output` must not hold earlier results.*holds model\.keras.*overwrite=True"):
         writable_folder("output", tmp_path, ["model.keras", "loss.png"], overwrite=False)
     assert writable_folder("output", tmp_path, ["model.keras"], overwrite=True) == tmp_path
     assert (tmp_path / "model.keras").read_text() == "old"

@@ -35,7 +35,7 @@ def effective_beta(
     Args:
         kl_weight: w, >= 0.
         n_pixels: D, the numbers in one example.
-        n_latents: L.
+        n_latents: L, the number of latent units.
         reconstruction: "mean" or "sum", how the reconstruction term is reduced over pixels.
         kl: "mean" or "sum", how the KL is reduced over latent units.
         likelihood: "gaussian" (squared error), "bernoulli" or "continuous_bernoulli".
@@ -97,9 +97,7 @@ def covariance_spectrum(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.maximum(eigenvalues, 0.0)
 
 
-def collapse_weight(
-    x: npt.ArrayLike, *, n_latents: int, reconstruction: str = "mean", kl: str = "mean"
-) -> float:
+def collapse_weight(x: npt.ArrayLike, *, n_latents: int, reconstruction: str = "mean", kl: str = "mean") -> float:
     r"""Returns the smallest KL weight at which the linear β-VAE collapses completely.
 
     .. math:: w^\ast = 2 \lambda_1 L_r / D_r

@@ -15,9 +15,7 @@ def small(**changed: Any) -> Dataset:
 
 def rows(dataset: Any) -> list[tuple[float, ...]]:
     return [
-        tuple(row)
-        for part in (dataset.x_train, dataset.x_val, dataset.x_test)
-        for row in part.reshape(len(part), -1)
+        tuple(row) for part in (dataset.x_train, dataset.x_val, dataset.x_test) for row in part.reshape(len(part), -1)
     ]
 
 

@@ -84,9 +84,7 @@ def test_npz_without_validation_part_draws_it_from_training(tmp_path: Path, labe
 @pytest.mark.parametrize("name", ["mnist5", "missing.npz", "missing.npy", 3, None, ["digits"]])
 def test_unknown_names_and_missing_files(name: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"`name_or_path` must be one of 'digits' or the path of an existing \.npz or"
-    ):
+    with pytest.raises(ValueError, match=r"`name_or_path` must be one of 'digits' or the path of an existing \.npz or"):
         load_dataset(name)
 
 
@@ -105,9 +103,7 @@ def refused(path: Any, message: Any) -> None:
     assert "\n" not in text
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"a,b\n1,2\n", b"PK\x03\x04 not a zip", b"\x93NUMPY", b"\x80\x04N."]
-)
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PK\x03\x04 not a zip", b"\x93NUMPY", b"\x80\x04N."])
 def test_files_of_another_kind(tmp_path: Path, content: Any) -> None:
     path = tmp_path / "data.npz"
     path.write_bytes(content)

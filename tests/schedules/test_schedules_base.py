@@ -59,9 +59,7 @@ def test_table_takes_any_callable_and_gives_it_integers_by_epoch() -> None:
     [(np.nan, "nan"), (np.inf, "inf"), (-0.1, "-0.1"), (None, "None"), ("1", "'1'"), ({"a": 1}, "{'a': 1}")],
 )
 def test_table_names_the_epoch_of_a_bad_value(value: Any, shown: Any) -> None:
-    with pytest.raises(
-        ValueError, match="`scheduler` must give a finite number >= 0 at every epoch"
-    ) as caught:
+    with pytest.raises(ValueError, match="`scheduler` must give a finite number >= 0 at every epoch") as caught:
         beta_table(lambda epoch: value if epoch == 1.5 else 1.0, epochs=2, steps_per_epoch=2)
     assert f"which gives {shown} at epoch 1.5." in str(caught.value)
 
@@ -115,9 +113,7 @@ def test_readers_own_schedule_gets_config_repr_equality_and_hash() -> None:
 
 
 def test_from_config_refuses_other_types_and_unknown_parameters() -> None:
-    with pytest.raises(
-        ValueError, match="`config` must have the type 'constant'. Received: config={'type': 'linear'}"
-    ):
+    with pytest.raises(ValueError, match="`config` must have the type 'constant'. Received: config={'type': 'linear'}"):
         ConstantBetaScheduler.from_config({"type": "linear"})
     with pytest.raises(ValueError, match="`config` must hold only type, beta"):
         ConstantBetaScheduler.from_config({"type": "constant", "bta": 1.0})

@@ -48,8 +48,7 @@ def test_slider_and_pictures_are_linked_in_the_browser() -> None:
     assert slider.description == "KL weight"
     assert len(stack.children) == 3
     assert any(
-        isinstance(link, Link)
-        and (link.source, link.target) == ((slider, "index"), (stack, "selected_index"))
+        isinstance(link, Link) and (link.source, link.target) == ((slider, "index"), (stack, "selected_index"))
         for link in _instances.values()
     )
 

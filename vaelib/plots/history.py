@@ -37,6 +37,7 @@ def plot_vae_history(
         ValueError: if a loss is missing, lengths differ, there is no epoch, or `axes` are not three.
     """
     columns = _columns(history)
+    stacked = axes is None
     if axes is None:
         _, axes = plt.subplots(3, 1, sharex=True, figsize=(6.5, 7.0))
     panels = np.asarray(axes, dtype=object).ravel()
@@ -57,7 +58,8 @@ def plot_vae_history(
             lines += beta_lines
             labels.append(beta_label)
         label_line_ends(ax, lines, labels)
-    panels[-1].set_xlabel("epoch")
+    for ax in panels[2:] if stacked else panels:
+        ax.set_xlabel("epoch")
     return panels
 
 

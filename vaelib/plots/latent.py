@@ -14,9 +14,7 @@ from vaelib.plots.style import CLASS_COLOURS, COLOURS, readable
 _MOST_CLASSES = 20
 
 
-def plot_latent_map(
-    z_mean: npt.ArrayLike, labels: npt.ArrayLike | None = None, ax: Axes | None = None
-) -> Axes:
+def plot_latent_map(z_mean: npt.ArrayLike, labels: npt.ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Draws the examples in the plane of the two latent units whose posterior means vary most.
 
     Args:
