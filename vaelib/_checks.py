@@ -14,7 +14,9 @@ def argument_error(name: str, must: str, value: Any, remedy: str = "") -> ValueE
     >>> print(argument_error("epochs", "be an integer >= 1", 0))
     Argument `epochs` must be an integer >= 1. Received: epochs=0.
     """
-    message = f"Argument `{name}` must {must}. Received: {name}={value if isinstance(value, Described) else repr(value)}."
+    message = (
+        f"Argument `{name}` must {must}. Received: {name}={value if isinstance(value, Described) else repr(value)}."
+    )
     return ValueError(f"{message} {remedy}".rstrip())
 
 

@@ -27,7 +27,7 @@ from vaelib.plots import plot_vae_history
 from vaelib.randomness import order_at, stream
 from vaelib.schedules import ConstantBetaScheduler
 
-WEIGHTS, MODEL, HISTORY, PLOT = "best.weights.h5", "best.keras", "history.csv", "vae_loss_plot.png"
+WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TrainingResult:
     """What `train_vae` returns.
 
     Attributes:
-        model: the trained model, with the weights of `best_epoch`.
+        model: the trained model, with the weights of `best_epoch` unless `restore_best` is False.
         history: one row an epoch: training losses, validation figures, β, learning rate.
         steps: one row an optimizer step: β, losses, mean squared error.
         best_epoch: 0-based epoch of the lowest `val_negative_elbo` after warm-up, or None if no epoch
@@ -83,6 +83,7 @@ def train_vae(
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
     early_stopping: int | None = None,
     reduce_learning_rate: int | None = None,
+    restore_best: bool = True,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -107,8 +108,9 @@ def train_vae(
             default.
         reduce_learning_rate: halve the learning rate after this many epochs without improvement, counted
             after warm-up; never by default.
-        output: folder for `best.weights.h5` (written at each improvement), `best.keras`, `history.csv` and
-            `vae_loss_plot.png`; nothing is written by default.
+        restore_best: whether the model ends with the weights of the best epoch; False keeps the last ones.
+        output: folder for `vae.weights.h5` (the best weights so far, written at each improvement; in the end those of
+            the returned model), `vae.keras`, `history.csv` and `vae_loss_plot.png`; nothing is written by default.
         overwrite: whether `output` may hold earlier results.
         callbacks: further Keras callbacks; they see all figures in their logs.
         verbose: "auto" (a progress bar on a terminal, else nothing), 0 (nothing), 1 (bar) or 2 (a line an
@@ -164,7 +166,7 @@ def train_vae(
     model.compile(optimizer=optimizer, steps_per_execution=steps_per_epoch, jit_compile=False)
 
     step_log, guard = StepLog(), NaNGuard()
-    best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS)
+    best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
     counted_from = max(math.ceil(warmup_end) - 1, 0)
     active = [step_log, guard, schedule, ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
     if patience["reduce_learning_rate"] is not None:

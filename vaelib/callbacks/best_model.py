@@ -23,7 +23,8 @@ class BestModel(keras.callbacks.Callback):
     Args:
         warmup_end: epoch at which the schedule first reaches its highest β; 0 by default.
         path: file ending in `.weights.h5`, written at each improvement; none by default.
-        monitor: name of the figure, lower is better; placed after the callback that logs it.
+        monitor: name of the figure, lower is better; the callback that logs it comes first.
+        restore: whether the model ends with the best weights; False keeps the last ones.
 
     Raises:
         ValueError: if `warmup_end` is negative.
@@ -34,11 +35,13 @@ class BestModel(keras.callbacks.Callback):
         warmup_end: float = 0.0,
         path: str | os.PathLike[str] | None = None,
         monitor: str = "val_negative_elbo",
+        restore: bool = True,
     ) -> None:
         super().__init__()
         self.warmup_end = finite_float("warmup_end", warmup_end, minimum=0)
         self.path = path
         self.monitor = monitor
+        self.restore = restore
         self.best_epoch: int | None = None
         self.best = math.inf
 
@@ -59,5 +62,5 @@ class BestModel(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Restores the best weights."""
-        if self.best_epoch is not None:
+        if self.restore and self.best_epoch is not None:
             self._snapshot.restore()
