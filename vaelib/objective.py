@@ -97,8 +97,9 @@ class Objective:
         hard floor log σ >= −6 in place of that paper's soft one, which would shift every σ². Continuous
         Bernoulli: Loaiza-Ganem & Cunningham (2019), arXiv 1907.06845.
 
-    >>> Objective("mse", reconstruction_scale="mean", kl_scale="mean").effective_beta(1.0, n_pixels=784,
-    n_latents=10) 78.4
+    >>> objective = Objective("mse", reconstruction_scale="mean", kl_scale="mean")
+    >>> objective.effective_beta(1.0, n_pixels=784, n_latents=10)
+    78.4
     """
 
     def __init__(
