@@ -7,6 +7,7 @@ training repeats an uninterrupted one.
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
@@ -25,8 +26,20 @@ def stream(seed: int, name: str) -> int:
 
 
 def normal_at(shape: Any, seed: int, position: Any) -> Any:
-    """Returns standard normal noise that depends on `seed` and `position` (a step or example number) alone."""
+    """Returns standard normal noise that depends on `seed` and `position` (a step) alone."""
     return tf.random.stateless_normal(shape, seed=tf.stack([tf.cast(seed, "int64"), tf.cast(position, "int64")]))
+
+
+def normal_rows(n: Any, width: int, seed: int, first: Any) -> Any:
+    """Returns standard normal noise (n, width) whose row i depends on `seed` and first + i alone.
+
+    So example i has the same noise however the examples are cut into batches.
+    """
+    counts = math.ceil(width / 4)  # Philox gives four normals at each count; a row begins with a new one
+    counter = tf.stack([tf.cast(first, "uint64") * counts, tf.zeros((), "uint64")])
+    key = tf.cast([seed], "uint64")
+    shape = tf.stack([n, 4 * counts])
+    return tf.raw_ops.StatelessRandomNormalV2(shape=shape, key=key, counter=counter, alg=1)[:, :width]
 
 
 def order_at(n: int, seed: int, epoch: Any) -> Any:

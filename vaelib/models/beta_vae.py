@@ -17,7 +17,7 @@ from vaelib._checks import Described, argument_error, finite_float, one_of, posi
 from vaelib.data.checks import check_examples
 from vaelib.networks import Encoder, dense_decoder, dense_encoder
 from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_kl
-from vaelib.randomness import normal_at, set_position, stream
+from vaelib.randomness import normal_at, normal_rows, set_position, stream
 from vaelib.steps import StepTables
 
 
@@ -163,8 +163,7 @@ class BetaVAE(keras.Model):
 
     def test_step(self, x: Any) -> dict[str, Any]:
         """The losses of the batch x without training; noise depends on the position in the evaluated data alone."""
-        position = self._trackers[0].count
-        noise = normal_at((tf.shape(x)[0], self.latent_dim), self._test_seed, position)
+        noise = normal_rows(tf.shape(x)[0], self.latent_dim, self._test_seed, first=self._trackers[0].count)
         return self._track(self.objective.losses(self.terms(x, noise, training=False), self.beta), tf.shape(x)[0])
 
     @cached_property
@@ -172,7 +171,7 @@ class BetaVAE(keras.Model):
         """The compiled function (x, position of its first example) -> `Terms` without training."""
 
         def terms(x: Any, position: Any) -> Terms:
-            noise = normal_at((tf.shape(x)[0], self.latent_dim), self._test_seed, position)
+            noise = normal_rows(tf.shape(x)[0], self.latent_dim, self._test_seed, first=position)
             return self.terms(x, noise, training=False)
 
         batch = tf.TensorSpec((None, *self.example_shape), "float32")
