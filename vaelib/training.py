@@ -61,14 +61,19 @@ class TrainingResult:
         )
 
 
-class _ReduceLearningRate(keras.callbacks.ReduceLROnPlateau):
-    """`ReduceLROnPlateau` that begins to look when the warm-up ends: before, β and not the fit moves the figure."""
+class _LearningRate(keras.callbacks.ReduceLROnPlateau):
+    """Logs the learning rate of each epoch; with a patience, halves it as `ReduceLROnPlateau` does after warm-up.
 
-    def __init__(self, start_from_epoch: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.start_from_epoch = start_from_epoch
+    During warm-up β and not the fit moves the figure.
+    """
+
+    def __init__(self, monitor: str, patience: int | None, start_from_epoch: int) -> None:
+        super().__init__(monitor, factor=0.5, patience=patience or 0, mode="min")
+        self.start_from_epoch = math.inf if patience is None else start_from_epoch
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         if epoch >= self.start_from_epoch:
             super().on_epoch_end(epoch, logs)
 
@@ -169,12 +174,7 @@ def train_vae(
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
     counted_from = max(math.ceil(warmup_end) - 1, 0)
     active = [step_log, guard, schedule, ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
-    if patience["reduce_learning_rate"] is not None:
-        active.append(
-            _ReduceLearningRate(
-                counted_from, monitor=best.monitor, factor=0.5, patience=patience["reduce_learning_rate"]
-            )
-        )
+    active.append(_LearningRate(best.monitor, patience["reduce_learning_rate"], counted_from))
     if patience["early_stopping"] is not None:
         active.append(
             keras.callbacks.EarlyStopping(
