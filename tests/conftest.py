@@ -23,6 +23,12 @@ matplotlib.use("agg")  # not by environment variable: kernels would inherit it a
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keeps nbval from measuring coverage inside its kernels: that is slow, and chapters are no unit tests."""
+    session.config.option.cov_source = None
+
+
 @dataclass(frozen=True)
 class Book:
     """One build of the book: where its pages are, how the build ended and what it said."""

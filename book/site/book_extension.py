@@ -12,6 +12,14 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 
 HIDDEN_COLON = "\ue000"
+# ipywidgets typesets its labels by a call of MathJax 2; MathJax 3 replaces its configuration object when it is ready
+MATHJAX_2_CALL = """
+if (window.MathJax) {
+  const Hub = { Queue: (call) => MathJax.startup?.promise?.then(() => MathJax.typesetPromise([call[2]])) };
+  MathJax.Hub = Hub;
+  MathJax.startup = { ready() { MathJax.startup.defaultReady(); MathJax.Hub = Hub; } };
+}
+"""
 
 
 def first_paragraph(doctree: nodes.document, limit: int = 155) -> str:
@@ -47,9 +55,10 @@ def add_widget_scripts(
     if "ipywidgets_state" not in NbMetadataCollector.get_js_files(app.env, pagename):
         return
     folder = context["pathto"]("assets/widgets", resource=True) + "/"
-    app.add_js_file("../assets/widgets/require.js")
-    app.add_js_file(None, body=f"requirejs.config({{ baseUrl: {json.dumps(folder)} }});")
-    app.add_js_file("../assets/widgets/embed-amd.js", **{"data-jupyter-widgets-cdn": folder})
+    config = f"requirejs.config({{ baseUrl: {json.dumps(folder)} }});"
+    app.add_js_file("../assets/widgets/require.js", priority=800)
+    app.add_js_file(None, body=config + MATHJAX_2_CALL, priority=801)
+    app.add_js_file("../assets/widgets/embed-amd.js", priority=802, **{"data-jupyter-widgets-cdn": folder})
 
 
 def hide_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
