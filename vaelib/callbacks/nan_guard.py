@@ -27,6 +27,8 @@ class NaNGuard(StepReader):
     def on_train_begin(self, logs: Any = None) -> None:
         """Keeps the initial weights."""
         self.message = None
+        if not self.model.optimizer.built:  # else its moments would not be in the snapshot
+            self.model.optimizer.build(self.model.trainable_variables)
         self._snapshot = Snapshot([*self.model.variables, *self.model.optimizer.variables])
         self._snapshot.save_if_finite()
 
