@@ -38,9 +38,18 @@ class StepTables:
         self._log.assign(np.full((n_steps, len(LOG_COLUMNS)), np.nan, "float32"))
         self._log_start.assign(start)
 
+    def extend_log(self, stop: int) -> None:
+        """Makes room up to iteration `stop − 1`, at least doubling the log where it is too short."""
+        log = self._log.numpy()
+        missing = stop - int(self._log_start.numpy()) - len(log)
+        if missing > 0:
+            room = np.full((max(missing, len(log)), len(LOG_COLUMNS)), np.nan, "float32")
+            self._log.assign(np.concatenate([log, room]))
+
     def log(self, stop: int) -> np.ndarray:
         """Returns what was recorded before iteration `stop`: (steps, columns of `LOG_COLUMNS`)."""
-        return self._log.numpy()[: max(stop - int(self._log_start.numpy()), 0)]
+        rows = self._log.numpy()[: max(stop - int(self._log_start.numpy()), 0)]
+        return rows[~np.isnan(rows[:, 0])]  # where data run out, Keras counts an iteration that had no batch
 
     def beta_at(self, iteration: Any, beta: Any) -> Any:
         """Inside the compiled step: β of this iteration, `beta` where no table is set."""

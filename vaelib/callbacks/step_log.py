@@ -21,6 +21,11 @@ class StepReader(keras.callbacks.Callback):
         self.first_step = int(self.model.optimizer.iterations)
         self.model.steps.start_log(self.params["steps"] or 1, self.first_step)
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Makes more room where `fit` does not know the number of steps."""
+        if self.params["steps"] is None:
+            self.model.steps.extend_log(int(self.model.optimizer.iterations) + self.model.steps_per_execution)
+
     def rows(self) -> np.ndarray:
         """Returns the steps of this epoch so far: (steps, columns of `LOG_COLUMNS`)."""
         return self.model.steps.log(stop=int(self.model.optimizer.iterations))
