@@ -26,14 +26,14 @@ class Encoder(keras.Model):
         seed: integer >= 0; initialises the heads and the sampling layer's own noise.
 
     Raises:
-        ValueError: if `latent_dim` is no integer >= 1.
+        ValueError: if `latent_dim` is no integer >= 1, or `seed` none >= 0.
     """
 
     def __init__(self, body: keras.Model, latent_dim: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.body = body
         self.latent_dim = positive_int("latent_dim", latent_dim)
-        self.seed = seed
+        self.seed = positive_int("seed", seed, minimum=0)
         self.z_mean = layers.Dense(
             latent_dim, kernel_initializer=initializer("GlorotUniform", seed, "z_mean"), name="z_mean"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from vaelib._checks import finite_float
+from vaelib._checks import argument_error, finite_float
 from vaelib._files import atomic_path
 from vaelib.steps import Snapshot
 
@@ -27,7 +27,7 @@ class BestModel(keras.callbacks.Callback):
         restore: whether the model ends with the best weights; False keeps the last ones.
 
     Raises:
-        ValueError: if `warmup_end` is negative.
+        ValueError: if `warmup_end` is negative or `path` has another ending; in training, if nothing logs `monitor`.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class BestModel(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.warmup_end = finite_float("warmup_end", warmup_end, minimum=0)
+        if path is not None and not str(path).endswith(".weights.h5"):
+            raise argument_error("path", "end in .weights.h5", str(path))
         self.path = path
         self.monitor = monitor
         self.restore = restore
@@ -52,7 +54,10 @@ class BestModel(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Compares the epoch with the best so far."""
-        value = (logs or {})[self.monitor]
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            remedy = "Place a ValidationMonitor before BestModel."
+            raise argument_error("monitor", f"be among the logs: {', '.join(logs or ())}", self.monitor, remedy)
         if epoch + 1 >= self.warmup_end and value < self.best:
             self.best, self.best_epoch = value, epoch
             self._snapshot.save_if_finite()

@@ -99,4 +99,4 @@ class KLAnnealing(BetaSchedule):
 
     def first_peak(self, epochs: int) -> float:
         """Returns the epoch at which β has arrived at its target."""
-        return self.total_epochs
+        return 0.0 if self.start_beta == self.target_beta else self.total_epochs

@@ -109,7 +109,10 @@ class BetaVAE(keras.Model):
         """Trains as `keras.Model.fit` does; an array is checked first."""
         if isinstance(x, np.ndarray):
             self.check("x", x)
-        return super().fit(x, *args, **kwargs)
+        try:
+            return super().fit(x, *args, **kwargs)
+        finally:
+            self.steps.clear_beta()  # an interrupted training must not leave its schedule to the next
 
     def check(self, name: str, x: Any) -> None:
         """Raises a ValueError if `x` cannot be data of this model: wrong shape, not finite, outside the likelihood."""
@@ -124,6 +127,7 @@ class BetaVAE(keras.Model):
 
     def generate(self, n: int, seed: int = 0) -> Any:
         """Returns `n` examples decoded from draws of the prior N(0, 1)."""
+        seed = positive_int("seed", seed, minimum=0)
         z = normal_at((positive_int("n", n), self.latent_dim), stream(seed, "prior"), 0)
         return self.objective.mean(self.decoder(z, training=False))
 
@@ -139,6 +143,7 @@ class BetaVAE(keras.Model):
             `Terms`: decoder output, reconstruction (batch,) in nats, and z_mean, z_log_var, kl (batch,
             latent_dim).
         """
+        x = _examples(x)
         z_mean, z_log_var, z = self.encoder(x, noise=noise, training=training)
         output = self.decoder(z, training=training)
         distortion = self.objective.distortion(x, output)
@@ -147,6 +152,7 @@ class BetaVAE(keras.Model):
 
     def train_step(self, x: Any) -> dict[str, Any]:
         """One step of the optimizer on the batch x; β, noise and dropout are those of the optimizer's iteration."""
+        x = _examples(x)
         step = tf.cast(self.optimizer.iterations.value, "int64")
         self.beta.assign(self.steps.beta_at(step, self.beta.value))
         set_position(self._dropout, self.seed, step)
@@ -163,6 +169,7 @@ class BetaVAE(keras.Model):
 
     def test_step(self, x: Any) -> dict[str, Any]:
         """The losses of the batch x without training; noise depends on the position in the evaluated data alone."""
+        x = _examples(x)
         noise = normal_rows(tf.shape(x)[0], self.latent_dim, self._test_seed, first=self._trackers[0].count)
         return self._track(self.objective.losses(self.terms(x, noise, training=False), self.beta), tf.shape(x)[0])
 
@@ -201,6 +208,14 @@ class BetaVAE(keras.Model):
             for part in ("encoder", "decoder")
         }
         return cls(**parts, objective=Objective(**config.pop("objective")), **config)
+
+
+def _examples(x: Any) -> Any:
+    """The batch x in float32; Keras passes examples with targets or weights as a tuple."""
+    if isinstance(x, tuple | list | dict):
+        must = "be examples alone: a VAE has no targets and weighs examples equally"
+        raise argument_error("x", must, Described(f"{len(x)} arrays a batch"))
+    return tf.cast(x, "float32")
 
 
 def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
