@@ -9,7 +9,7 @@ import numpy as np
 
 from vaelib._checks import argument_error, finite_float
 from vaelib.models import BetaVAE
-from vaelib.objective import gaussian_nll
+from vaelib.objective import MIN_LOG_SIGMA2, gaussian_nll
 
 BATCH = 1024
 
@@ -65,14 +65,16 @@ def encode(model: BetaVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
     """Returns the decoder variance at which `x` is most likely: the mean squared error, expected over q(z|x).
 
-    The expectation is taken over one draw of z for each example. Fit it on training data.
+    The expectation is taken over one draw of z for each example; the result is never below exp(−12). Fit it on
+    training data.
 
     Raises:
         ValueError: if the model's likelihood is no Gaussian.
     """
     if not model.objective.has_sigma2:
         raise argument_error("model", "have a Gaussian likelihood", model.objective)
-    return float(np.mean(example_terms(model, x).distortion)) / math.prod(model.example_shape)
+    error = float(example_terms(model, x).distortion.mean(dtype="float64")) / math.prod(model.example_shape)
+    return math.exp(MIN_LOG_SIGMA2) if error < math.exp(MIN_LOG_SIGMA2) else error
 
 
 def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:

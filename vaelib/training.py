@@ -25,7 +25,7 @@ from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
 from vaelib.models import BetaVAE
 from vaelib.plots import plot_vae_history
 from vaelib.randomness import order_at, stream
-from vaelib.schedules import ConstantBetaScheduler
+from vaelib.schedules import ConstantBetaScheduler, beta_table
 
 WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
 
@@ -141,6 +141,9 @@ def train_vae(
         raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
     if not isinstance(dataset, Dataset):
         raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
+    broken = [weight.path for weight in model.weights if not np.isfinite(weight).all()]
+    if broken:
+        raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
     for part in ("x_train", "x_val", "x_test"):
         model.check(f"dataset.{part}", getattr(dataset, part))
     if batch_size > len(dataset.x_train):
@@ -153,9 +156,14 @@ def train_vae(
         raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
     if verbose == "auto":
         verbose = int(sys.stderr.isatty())
-    schedule = _schedule(model, scheduler, callbacks)
+    if isinstance(callbacks, keras.callbacks.Callback):
+        raise argument_error("callbacks", "be a list of Keras callbacks", callbacks)
+    schedule = _schedule(scheduler, callbacks)
     steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
-    warmup_end = schedule.first_peak(epochs)
+    warmup_end = 0.0
+    if schedule is not None:
+        beta_table(schedule.scheduler, epochs, steps_per_epoch, schedule.per)  # raises if β breaks at any epoch
+        warmup_end = schedule.first_peak(epochs)
     if warmup_end > epochs:
         warnings.warn(
             f"β reaches its highest value at epoch {warmup_end:g}, after this training of {epochs} epochs: "
@@ -173,7 +181,8 @@ def train_vae(
     step_log, guard = StepLog(), NaNGuard()
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
     counted_from = max(math.ceil(warmup_end) - 1, 0)
-    active = [step_log, guard, schedule, ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
+    active = [step_log, guard, *([] if schedule is None else [schedule])]
+    active += [ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
     active.append(_LearningRate(best.monitor, patience["reduce_learning_rate"], counted_from))
     if patience["early_stopping"] is not None:
         active.append(
@@ -194,9 +203,8 @@ def train_vae(
     )
 
     frame = pd.DataFrame(history.history, index=pd.Index(history.epoch, name="epoch"))
-    sigma2 = fit_sigma2(model, dataset.x_train) if model.objective.has_sigma2 else None
-    test = negative_elbo(model, dataset.x_test, sigma2)
-    files = {} if folder is None else _write(folder, model, frame, best.best_epoch)
+    test = _report(model, dataset)
+    files = {} if folder is None else _write(folder, model, frame)
     return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, guard.message, files)
 
 
@@ -213,24 +221,32 @@ def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Datas
     return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
 
 
-def _schedule(model: BetaVAE, scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule:
-    """The one β schedule of a training, from `scheduler` or among the callbacks."""
+def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
+    """The one β schedule of a training, from `scheduler` or among the callbacks; None leaves β to the model."""
     given = [callback for callback in callbacks if isinstance(callback, BetaSchedule)]
     if len(given) + (scheduler is not None) > 1:
         must = "be left out where a callback sets β, and only one may"
         raise argument_error("scheduler", must, scheduler)
     if given:
         return given[0]
-    if isinstance(scheduler, BetaSchedule):
+    if scheduler is None or isinstance(scheduler, BetaSchedule):
         return scheduler
-    if scheduler is None:
-        scheduler = model.get_kl_weight()
     if callable(scheduler):
         return BetaSchedule(scheduler)
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
 
 
-def _write(folder: Path, model: BetaVAE, history: pd.DataFrame, best_epoch: int | None) -> dict[str, Path]:
+def _report(model: BetaVAE, dataset: Dataset) -> Elbo:
+    """The negative ELBO of the test data; NaN where the model's outputs overflow, as a broken training leaves it."""
+    if not model.objective.has_sigma2:
+        return negative_elbo(model, dataset.x_test)
+    sigma2 = fit_sigma2(model, dataset.x_train)
+    if not math.isfinite(sigma2):
+        return Elbo(math.nan, math.nan, math.nan, sigma2)
+    return negative_elbo(model, dataset.x_test, sigma2)
+
+
+def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:
     """Writes the model in both formats, the history and its plot; each file appears whole or not at all."""
     figure = matplotlib.figure.Figure(figsize=(9, 3), layout="constrained")
     plot_vae_history(history, axes=figure.subplots(1, 3))

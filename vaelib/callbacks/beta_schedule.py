@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from vaelib._checks import argument_error, finite_float, one_of
 from vaelib.schedules import LinearBetaScheduler, beta_table, first_peak
@@ -38,6 +39,8 @@ class BetaSchedule(keras.callbacks.Callback):
 
     def first_peak(self, epochs: int) -> float:
         """Returns the epoch at which β first reaches its highest value."""
+        if self.per == "epoch" and not hasattr(self.scheduler, "warmup_end"):
+            return float(np.argmax(beta_table(self.scheduler, epochs, 1, per="epoch")))
         return first_peak(self.scheduler, epochs)
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -47,7 +50,7 @@ class BetaSchedule(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Writes the table for all epochs ahead, or this epoch's β."""
         if self.per == "epoch":
-            self.model.beta.assign(beta_table(self.scheduler, 1, 1, first_epoch=epoch)[0])
+            self.model.beta.assign(beta_table(self.scheduler, 1, 1, "epoch", first_epoch=epoch)[0])
         elif not self._planned:
             steps, epochs = self.params["steps"], self.params["epochs"]
             if steps is None:
