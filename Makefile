@@ -74,11 +74,12 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.locked: requirements.lock | $(VENV)/.created
-	$(PY) -m pip install --require-hashes -r requirements.lock
+	@echo "Installing the packages of requirements.lock into $(VENV): a few minutes, 3 GB on disk"
+	@$(PY) -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.locked
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 _build/site/.complete: $(SITE_SOURCES) | $(VENV)/.installed

@@ -16,6 +16,7 @@ from typing import Any
 
 import matplotlib
 import pytest
+from nbval.plugin import IPyNbFile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 matplotlib.use("agg")  # not by environment variable: kernels would inherit it and draw nothing
@@ -27,6 +28,15 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Keeps nbval from measuring coverage inside its kernels: that is slow, and chapters are no unit tests."""
     session.config.option.cov_source = None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps nbval from comparing stderr: TensorFlow's start-up notices carry the time of day.
+
+    No stored notebook has output on stderr (test_notebooks.py), so nothing else goes unseen.
+    """
+    for collector in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
+        collector.skip_compare = (*collector.skip_compare, "stderr")
 
 
 @dataclass(frozen=True)

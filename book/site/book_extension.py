@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import importlib
 import json
+import os
 import re
 from typing import Any
 
@@ -86,8 +88,21 @@ def skip_tuple_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, o
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
+def import_tensorflow_quietly() -> None:
+    """Imports what autodoc imports anyway, with the start-up notices of native code going nowhere."""
+    keep, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(keep, 2)
+        os.close(keep)
+        os.close(nowhere)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the extension."""
+    import_tensorflow_quietly()
     app.connect("html-page-context", add_description)
     app.connect("html-page-context", add_widget_scripts)
     app.connect("autodoc-process-docstring", hide_colons, priority=400)  # before Napoleon

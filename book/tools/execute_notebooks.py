@@ -8,6 +8,7 @@ between machines or runs for no reason (timestamps, versions, random model ids) 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 TIMEOUT = 300  # seconds for one cell
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+# what native code writes to file descriptor 2 (TensorFlow's start-up notices) is no output of a cell
+KERNEL_ARGUMENTS = ["--IPKernelApp.capture_fd_output=False"]
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -50,9 +53,9 @@ def execute(path: Path) -> float:
         record_timing=False,
         store_widget_state=True,
         coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        extra_arguments=KERNEL_ARGUMENTS,
         resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    ).execute(stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     notebook = normalised(notebook)
     nbformat.validate(notebook)
@@ -73,7 +76,7 @@ def main(names: list[str]) -> int:
         print(f"{path} ... ", end="", flush=True)
         try:
             print(f"{execute(path):.0f} s")
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             failed += 1
             print(f"failed, left as it was\n{error}")
     return failed
