@@ -66,26 +66,26 @@ class StepTables:
 
 
 class Snapshot:
-    """A copy of variables, taken in one compiled call."""
+    """The values of variables at one moment, read in one compiled call."""
 
     def __init__(self, variables: list[Any]) -> None:
         self._variables = [getattr(variable, "value", variable) for variable in variables]
-        self._copies = [tf.Variable(variable, trainable=False) for variable in self._variables]
-        self._save = tf.function(self._save_if_finite).get_concrete_function()
+        self._read = tf.function(self._values, autograph=False).get_concrete_function()
+        _, self._saved = self._read()
 
     def save_if_finite(self) -> bool:
-        """Copies the variables if all are finite; returns whether they are."""
-        return bool(self._save())
+        """Keeps the present values if all are finite; returns whether they are."""
+        finite, values = self._read()
+        if finite:
+            self._saved = values
+        return bool(finite)
 
     def restore(self) -> None:
-        """Writes the last copy back into the variables."""
-        for copy, variable in zip(self._copies, self._variables, strict=True):
-            variable.assign(copy)
+        """Writes the kept values back into the variables."""
+        for variable, value in zip(self._variables, self._saved, strict=True):
+            variable.assign(value)
 
-    def _save_if_finite(self) -> Any:
-        floats = [v for v in self._variables if v.dtype.is_floating]
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in floats])
-        if finite:
-            for copy, variable in zip(self._copies, self._variables, strict=True):
-                copy.assign(variable)
-        return finite
+    def _values(self) -> Any:
+        values = [tf.identity(variable) for variable in self._variables]
+        finite = [tf.reshape(tf.math.is_finite(value), [-1]) for value in values if value.dtype.is_floating]
+        return tf.reduce_all(tf.concat(finite, axis=0)), values
