@@ -101,8 +101,9 @@ _build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(VENV)/.installed
 browser: $(VENV)/.installed
 	@$(PY) tests/find_browser.py && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
-	else \
-		echo "The browser test needs Chromium or Chrome. Install it (apt install chromium), name it (CHROMIUM=/path)," >&2; \
-		echo "or run: $(VENV)/bin/playwright install chromium" >&2; exit 1; \
-	fi
+		echo "Installing Chromium for the browser test"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	fi; \
+	$(PY) tests/find_browser.py && exit 0; \
+	echo "The browser test needs Chromium or Chrome. Install it (apt install chromium), name it (CHROMIUM=/path)," >&2; \
+	echo "or run: $(VENV)/bin/playwright install chromium" >&2; exit 1

@@ -36,9 +36,8 @@ def toc_files(node: object) -> list[str]:
         return [name for item in node for name in toc_files(item)]
     if isinstance(node, dict):
         own = [node[key] for key in ("root", "file") if key in node]
-        return own + [
-            name for key in ("parts", "chapters", "sections") for name in toc_files(node.get(key, []))
-        ]
+        below = [node[key] for key in ("parts", "chapters", "sections") if key in node]
+        return own + toc_files(below)
     return []
 
 
@@ -79,7 +78,7 @@ def test_pages_load_nothing_from_other_hosts(book: Book) -> None:
         for page in book.pages()
         for tag, attributes in tags(page)
         if tag in LOADING
-        and (url := attributes.get(LOADING[tag]) or "").startswith(("http:", "https:", "//"))
+        if (url := attributes.get(LOADING[tag]) or "").startswith(("http:", "https:", "//"))
         if attributes.get("rel") not in ("canonical", "search")
     ]
     assert foreign == []
@@ -98,9 +97,8 @@ def test_every_picture_has_a_text(book: Book) -> None:
 def test_every_page_has_a_description_and_a_language(book: Book) -> None:
     for page in book.pages():
         found = tags(page)
-        assert any(
-            tag == "meta" and a.get("name") == "description" and a.get("content") for tag, a in found
-        ), page
+        metas = [a for tag, a in found if tag == "meta" and a.get("name") == "description"]
+        assert metas and metas[0].get("content"), page
         assert any(tag == "html" and a.get("lang") for tag, a in found), page
 
 
