@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keeps nbval from measuring coverage inside its kernels: that is slow, and chapters are no unit tests."""
+    """Keeps nbval from measuring coverage in its kernels: that is slow, and chapters are no unit tests."""
     session.config.option.cov_source = None
 
 

@@ -98,7 +98,7 @@ def test_every_page_has_a_description_and_a_language(book: Book) -> None:
     for page in book.pages():
         found = tags(page)
         metas = [a for tag, a in found if tag == "meta" and a.get("name") == "description"]
-        assert metas and metas[0].get("content"), page
+        assert [bool(meta.get("content")) for meta in metas] == [True], page
         assert any(tag == "html" and a.get("lang") for tag, a in found), page
 
 

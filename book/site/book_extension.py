@@ -14,7 +14,7 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 
 HIDDEN_COLON = "\ue000"
-# ipywidgets typesets its labels by a call of MathJax 2; MathJax 3 replaces its configuration object when it is ready
+# ipywidgets typesets labels by a call of MathJax 2; MathJax 3 replaces its configuration object when ready
 MATHJAX_2_CALL = """
 if (window.MathJax) {
   const Hub = { Queue: (call) => MathJax.startup?.promise?.then(() => MathJax.typesetPromise([call[2]])) };
