@@ -141,7 +141,7 @@ def train_vae(
         raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
     if not isinstance(dataset, Dataset):
         raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
-    broken = [weight.path for weight in model.weights if not np.isfinite(weight).all()]
+    broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
     if broken:
         raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
     for part in ("x_train", "x_val", "x_test"):
