@@ -124,6 +124,11 @@ class Objective:
         """Whether the likelihood is a Gaussian (the plain squared error included), so that σ² can be re-fitted."""
         return self.likelihood in ("gaussian", "mse")
 
+    @property
+    def in_nats(self) -> bool:
+        """Whether both terms are nats per example: a proper likelihood, both scale factors "sum"."""
+        return self.likelihood != "mse" and (self.reconstruction_scale, self.kl_scale) == ("sum", "sum")
+
     def distortion(self, x: Any, output: Any) -> Any:
         """Returns the error of each example before any σ²: (batch,).
 

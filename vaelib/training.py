@@ -248,8 +248,9 @@ def _report(model: BetaVAE, dataset: Dataset) -> Elbo:
 
 def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:
     """Writes the model in both formats, the history and its plot; each file appears whole or not at all."""
-    figure = matplotlib.figure.Figure(figsize=(9, 3), layout="constrained")
-    plot_vae_history(history, axes=figure.subplots(1, 3))
+    figure = matplotlib.figure.Figure(figsize=(6.5, 7), layout="constrained")
+    unit = "nats per example" if model.objective.in_nats else "per example"
+    plot_vae_history(history, axes=figure.subplots(3, 1, sharex=True), unit=unit)
     writers: dict[str, Callable[[Path], Any]] = {
         WEIGHTS: model.save_weights,
         MODEL: model.save,

@@ -57,7 +57,7 @@ def plot_latent_map(z_mean: npt.ArrayLike, labels: npt.ArrayLike | None = None, 
 
 
 def plot_kl_per_unit(kl_per_unit: npt.ArrayLike, ax: Axes | None = None) -> Axes:
-    """Draws the KL of each latent unit as bars, largest first, with the total.
+    """Draws the KL of each latent unit as bars, largest first, with the total; up to ten units are named.
 
     Args:
         kl_per_unit: KL averaged over examples, in nats, shape (latent_dim,).
@@ -72,12 +72,14 @@ def plot_kl_per_unit(kl_per_unit: npt.ArrayLike, ax: Axes | None = None) -> Axes
     order = np.argsort(-kl, kind="stable")
     places = np.arange(len(kl))
     ax.bar(places, kl[order], color=COLOURS["kl_loss"])
-    every = -(-len(kl) // 20)
-    ax.set_xticks(places[::every], [str(unit) for unit in order[::every]])
-    ax.set(xlabel="latent unit, by KL", ylabel="KL (nats per example)")
+    if len(kl) <= 10:
+        ax.set_xticks(places, [str(unit) for unit in order])
+    else:  # too many for their names
+        ax.set_xticks([])
+    ax.set(xlabel="latent units, largest KL first", ylabel="KL (nats per example)")
     ax.grid(False, axis="x")
     colour = readable(COLOURS["kl_loss"])
-    ax.text(1, 1, f"total {kl.sum():.3g} nats", transform=ax.transAxes, ha="right", va="top", color=colour)
+    ax.text(1, 1, f"total {kl.sum():.2f} nats", transform=ax.transAxes, ha="right", va="top", color=colour)
     return ax
 
 
