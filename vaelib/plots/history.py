@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from vaelib._checks import Described, argument_error
 from vaelib.plots.direct import label_line_ends
@@ -37,7 +38,6 @@ def plot_vae_history(
         ValueError: if a loss is missing, lengths differ, there is no epoch, or `axes` are not three.
     """
     columns = _columns(history)
-    stacked = axes is None
     if axes is None:
         _, axes = plt.subplots(3, 1, sharex=True, figsize=(6.5, 7.0))
     panels = np.asarray(axes, dtype=object).ravel()
@@ -58,8 +58,10 @@ def plot_vae_history(
             lines += beta_lines
             labels.append(beta_label)
         label_line_ends(ax, lines, labels)
-    for ax in panels[2:] if stacked else panels:
-        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        place = ax.get_subplotspec()
+        if place is None or place.is_last_row():
+            ax.set_xlabel("epoch")
     return panels
 
 
