@@ -21,12 +21,12 @@ help: ## this list
 	@echo "make <target>       what it does (minutes:seconds on two cores)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:30 plus the download of 1 GB)
+install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:15 plus the download of 1 GB)
 
-book: _build/.book ## the rendered book in _build/html (0:40)
+book: _build/.book ## the rendered book in _build/html (0:12)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (4:00)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (3:30)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:30)
