@@ -65,6 +65,21 @@ def step_noise(model: BetaVAE, n: int, step: int) -> np.ndarray:
     return tf.random.stateless_normal((n, model.latent_dim), seed=[stream(model.seed, "noise"), step]).numpy()
 
 
+def evaluation_noise(model: BetaVAE, n: int) -> np.ndarray:
+    """The noise of evaluation for examples 0 to n − 1, each row drawn alone from its Philox counts."""
+    counts = -(-model.latent_dim // 4)
+    rows = [
+        tf.raw_ops.StatelessRandomNormalV2(
+            shape=(1, 4 * counts),
+            key=tf.constant([stream(model.seed, "evaluation")], "uint64"),
+            counter=tf.constant([i * counts, 0], "uint64"),
+            alg=1,
+        )[0, : model.latent_dim]
+        for i in range(n)
+    ]
+    return np.stack(rows)
+
+
 def numpy_forward(model: BetaVAE, x: np.ndarray, noise: np.ndarray, training: bool = False) -> tuple[np.ndarray, ...]:
     """Returns z_mean, z_log_var and the decoder's output of a dense model without dropout, in float64."""
     h = run_layers(model.encoder.body, np.asarray(x, "float64").reshape(len(x), -1), training)
