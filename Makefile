@@ -94,6 +94,7 @@ _build/.book: $(BOOK_SOURCES) $(VENV)/.installed _build/site/.complete
 
 _build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(VENV)/.installed
 	$(PY) book/tools/execute_notebooks.py $(NOTEBOOKS)
+	$(PY) book/tools/readme_picture.py
 	@mkdir -p $(@D)
 	@touch $@
 

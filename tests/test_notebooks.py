@@ -16,6 +16,7 @@ import papermill
 import pytest
 from conftest import ROOT
 from notebook_rules import MAX_BYTES, problems
+from readme_picture import PICTURE, tagged_picture
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COLLAPSE = ROOT / "notebooks" / "03-kl-collapse.ipynb"
@@ -61,6 +62,10 @@ def test_widgets_keep_their_state(path: Path) -> None:
     ]
     states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
     assert set(shown) <= set(states.get("state", {}))
+
+
+def test_the_readme_shows_the_stored_picture() -> None:
+    assert PICTURE.read_bytes() == tagged_picture(), "run `make notebooks`"
 
 
 def test_some_notebook_has_a_widget() -> None:
