@@ -20,12 +20,13 @@ def writable_folder(name: str, path: str | os.PathLike[str], files: Iterable[str
         ValueError: if `path` is a file, cannot be created or written to, or already holds one of `files`
             and `overwrite` is False.
     """
-    folder = Path(path)
     try:
+        folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise argument_error(name, "be a folder that can be written to", str(path), f"{error.strerror}.") from None
+    except (OSError, TypeError, ValueError) as error:  # no path at all, and a NUL in it, included
+        reason = f"{getattr(error, 'strerror', None) or error}."
+        raise argument_error(name, "be a folder that can be written to", str(path), reason) from None
     existing = [file for file in files if (folder / file).exists()]
     if existing and not overwrite:
         raise argument_error(
