@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+TOOL = ROOT / "book" / "tools" / "execute_notebooks.py"
 
 
 def chapter_rows(folder: Path) -> list[tuple[str, str, str]]:
     """Returns a row a chapter: seconds to run a copy of it, stored size."""
     rows = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        copy = shutil.copy(path, folder / path.name)
+        copy = str(shutil.copy(path, folder / path.name))
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, ROOT / "book/tools/execute_notebooks.py", copy], check=True, capture_output=True
@@ -29,6 +30,13 @@ def chapter_rows(folder: Path) -> list[tuple[str, str, str]]:
 def build_rows(folder: Path) -> list[tuple[str, str, str]]:
     """Returns the row of a build from fresh doctrees."""
     start = time.perf_counter()
-    book = [Path(sys.executable).parent / "jupyter-book", "build", ROOT, "--path-output", folder, "--quiet"]
+    book = [
+        str(Path(sys.executable).parent / "jupyter-book"),
+        "build",
+        str(ROOT),
+        "--path-output",
+        str(folder),
+        "--quiet",
+    ]
     subprocess.run([*book, "--warningiserror", "--nitpick", "--keep-going"], check=True, capture_output=True)
     return [("make book after installation, nothing built yet", f"{time.perf_counter() - start:.0f} s", "≤ 60 s")]

@@ -49,6 +49,7 @@ def test_examples_do_not_depend_on_those_around_them():
     assert len(whole.distortion) == BATCH + 60
     for one, part in zip(example_terms(model, many[: BATCH + 3]), whole, strict=True):
         np.testing.assert_allclose(one, part[: BATCH + 3], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(whole.distortion, numpy_terms(model, many)[0], rtol=1e-3)
     z_mean, z_log_var = encode(model, many)
     np.testing.assert_allclose(z_mean, numpy_forward(model, many, np.zeros((len(many), 2)))[0], rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(z_log_var, whole.z_log_var)
