@@ -50,7 +50,7 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
     batches = []
     for start in range(0, len(x), BATCH):
         batch = np.asarray(x[start : start + BATCH], "float32")
-        terms = model.evaluation_terms(batch, np.int64(0))
+        terms = model.evaluation_terms(batch, np.int64(start))
         latents, distortion = terms.latents[0], model.objective.distortion(batch, terms.output)
         batches.append([np.asarray(value) for value in (distortion, latents.z_mean, latents.z_log_var, latents.kl)])
     return ExampleTerms(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))

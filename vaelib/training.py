@@ -130,27 +130,14 @@ def train_vae(
     """
     epochs = positive_int("epochs", epochs)
     batch_size = positive_int("batch_size", batch_size)
-    patience = {
-        name: value if value is None else positive_int(name, value)
-        for name, value in (
-            ("early_stopping", early_stopping),
-            ("reduce_learning_rate", reduce_learning_rate),
-        )
-    }
-    if not isinstance(model, BetaVAE):
-        raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
-    if not isinstance(dataset, Dataset):
-        raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
-    broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
-    if broken:
-        raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
-    for part in ("x_train", "x_val", "x_test"):
-        model.check(f"dataset.{part}", getattr(dataset, part))
-    if batch_size > len(dataset.x_train):
-        raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
+    if early_stopping is not None:
+        positive_int("early_stopping", early_stopping)
+    if reduce_learning_rate is not None:
+        positive_int("reduce_learning_rate", reduce_learning_rate)
+    _check_model_and_data(model, dataset, batch_size)
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
-    elif patience["reduce_learning_rate"] is not None:
+    elif reduce_learning_rate is not None:
         raise argument_error("reduce_learning_rate", "be left out with a learning-rate schedule", reduce_learning_rate)
     if verbose not in ("auto", 0, 1, 2):
         raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
@@ -158,18 +145,9 @@ def train_vae(
         verbose = int(sys.stderr.isatty())
     if isinstance(callbacks, keras.callbacks.Callback):
         raise argument_error("callbacks", "be a list of Keras callbacks", callbacks)
-    schedule = _schedule(scheduler, callbacks)
     steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
-    warmup_end = 0.0
-    if schedule is not None:
-        beta_table(schedule.scheduler, epochs, steps_per_epoch, schedule.per)  # raises if β breaks at any epoch
-        warmup_end = schedule.first_peak(epochs)
-    if warmup_end > epochs:
-        warnings.warn(
-            f"β reaches its highest value at epoch {warmup_end:g}, after this training of {epochs} epochs: "
-            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
-            stacklevel=2,
-        )
+    schedule = _schedule(scheduler, callbacks)
+    warmup_end = _warmup_end(schedule, epochs, steps_per_epoch)
     folder = None if output is None else writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT), overwrite)
 
     if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
@@ -183,13 +161,10 @@ def train_vae(
     counted_from = max(math.ceil(warmup_end) - 1, 0)
     active = [step_log, guard, *([] if schedule is None else [schedule])]
     active += [ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
-    active.append(_LearningRate(best.monitor, patience["reduce_learning_rate"], counted_from))
-    if patience["early_stopping"] is not None:
-        active.append(
-            keras.callbacks.EarlyStopping(
-                best.monitor, patience=patience["early_stopping"], start_from_epoch=counted_from, mode="min"
-            )
-        )
+    active.append(_LearningRate(best.monitor, reduce_learning_rate, counted_from))
+    if early_stopping is not None:
+        stopping = {"patience": early_stopping, "start_from_epoch": counted_from, "mode": "min"}
+        active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
     active += [callback for callback in callbacks if callback is not schedule]
     if verbose == 1:
         active.append(EpochProgress())
@@ -221,6 +196,21 @@ def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Datas
     return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
 
 
+def _check_model_and_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> None:
+    """Raises a ValueError if the model cannot be trained on the data."""
+    if not isinstance(model, BetaVAE):
+        raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
+    if not isinstance(dataset, Dataset):
+        raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
+    broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
+    if broken:
+        raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
+    for part in ("x_train", "x_val", "x_test"):
+        model.check(f"dataset.{part}", getattr(dataset, part))
+    if batch_size > len(dataset.x_train):
+        raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
+
+
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
     """The one β schedule of a training, from `scheduler` or among the callbacks; None leaves β to the model."""
     given = [callback for callback in callbacks if isinstance(callback, BetaSchedule)]
@@ -234,6 +224,21 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     if callable(scheduler):
         return BetaSchedule(scheduler)
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
+
+
+def _warmup_end(schedule: BetaSchedule | None, epochs: int, steps_per_epoch: int) -> float:
+    """The epoch at which β first reaches its highest value; raises if β breaks, warns if the run ends before."""
+    if schedule is None:
+        return 0.0
+    beta_table(schedule.scheduler, epochs, steps_per_epoch, schedule.per)  # raises where β is no number >= 0
+    warmup_end = schedule.first_peak(epochs)
+    if warmup_end > epochs:
+        warnings.warn(
+            f"β reaches its highest value at epoch {warmup_end:g}, after this training of {epochs} epochs: "
+            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
+            stacklevel=3,
+        )
+    return warmup_end
 
 
 def _report(model: BetaVAE, dataset: Dataset) -> Elbo:
