@@ -1,4 +1,4 @@
-"""Copies the picture of the cell tagged `readme-picture` from its notebook to book/readme.png, which the README shows."""
+"""Copies the picture of the notebook cell tagged `readme-picture` to book/readme.png, which the README shows."""
 
 from __future__ import annotations
 
