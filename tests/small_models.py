@@ -6,14 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from vaelib import BetaVAE, Dataset, Objective, build_vae
 from vaelib.randomness import stream
 
-# Keras 3.15 reads variables through an interface that NumPy 2 deprecates when it saves a model or a learning rate falls
-KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 SHAPE = (4, 3)
 N_PIXELS = 12
 

@@ -6,7 +6,7 @@ import stat
 import keras
 import numpy as np
 import pytest
-from small_models import KERAS_WARNS, SHAPE, compiled, examples, plain_vae, same, small_dataset, weights
+from small_models import SHAPE, compiled, examples, plain_vae, same, small_dataset, weights
 
 from vaelib import (
     BetaSchedule,
@@ -150,7 +150,6 @@ def test_earlier_results_stay_untouched(tmp_path, name):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "earlier"}
 
 
-@KERAS_WARNS
 def test_overwriting_on_request_leaves_other_files(tmp_path):
     for name in ("history.csv", "notes.txt"):
         (tmp_path / name).write_text("earlier")

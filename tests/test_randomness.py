@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from small_models import KERAS_WARNS, compiled, examples, fit, same, small_dataset, small_vae, weights
+from small_models import compiled, examples, fit, same, small_dataset, small_vae, weights
 
 from vaelib import KLAnnealing, StepLog, load_vae, train_vae
 from vaelib.randomness import initializer, normal_at, normal_rows, order_at, set_position, stream
@@ -139,7 +139,6 @@ def test_frozen_models_see_the_same_losses_under_any_schedule():
     assert logs[0].kl_loss.is_unique
 
 
-@KERAS_WARNS
 def test_a_resumed_training_repeats_an_uninterrupted_one(tmp_path):
     def train(model, start, stop):
         fit(model, examples(40), 16, stop, start, [KLAnnealing(0, 2, total_epochs=3)])

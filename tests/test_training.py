@@ -2,13 +2,12 @@ import io
 import itertools
 import math
 import sys
-import warnings
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import KERAS_WARNS, examples, plain_vae, same, small_dataset, small_vae, weights
+from small_models import examples, plain_vae, same, small_dataset, small_vae, weights
 
 from vaelib import (
     BetaSchedule,
@@ -65,18 +64,16 @@ def scripted(monkeypatch):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder, keep = tmp_path_factory.mktemp("training") / "new" / "folder", Keep()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)  # see KERAS_WARNS
-        result = train_vae(
-            small_vae(dropout=0.2),
-            small_dataset(),
-            6,
-            scheduler=KLAnnealing(0, 1, total_epochs=4),
-            batch_size=16,
-            learning_rate=0.02,
-            output=folder,
-            callbacks=[keep],
-        )
+    result = train_vae(
+        small_vae(dropout=0.2),
+        small_dataset(),
+        6,
+        scheduler=KLAnnealing(0, 1, total_epochs=4),
+        batch_size=16,
+        learning_rate=0.02,
+        output=folder,
+        callbacks=[keep],
+    )
     return result, folder, keep.kept
 
 
@@ -155,7 +152,6 @@ def test_each_epoch_is_a_permutation_with_a_ragged_end():
 # --- what counts after warm-up ---
 
 
-@KERAS_WARNS
 def test_stopping_and_learning_rate_count_only_after_warmup(scripted):
     scripted([1, 5, 5, 4, 3, 3.5, 3.6, 3.7, 3.8, 3.9])
     keep = Keep()
@@ -332,7 +328,6 @@ class Break(keras.callbacks.Callback):
             self.model.encoder.z_log_var.bias.assign([200.0, 200.0])
 
 
-@KERAS_WARNS
 def test_broken_training_ends_with_the_last_finite_weights_and_its_files(tmp_path):
     keep = Keep()
     with pytest.warns(RuntimeWarning, match=r"finite at step 6, .*KL term \(inf\).*\(after 6 steps\)") as caught:
@@ -379,7 +374,6 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@KERAS_WARNS
 def test_interrupted_training_leaves_the_best_weights_whole(tmp_path, scripted):
     scripted([2, 1, 3])
     keep = Keep()
@@ -391,7 +385,6 @@ def test_interrupted_training_leaves_the_best_weights_whole(tmp_path, scripted):
     assert same(weights(twin), keep.kept[1])
 
 
-@KERAS_WARNS
 def test_interrupted_writing_leaves_the_earlier_weights_whole(tmp_path, scripted, monkeypatch):
     scripted([2, 1, 3])
     model, keep = plain_vae(), Keep()

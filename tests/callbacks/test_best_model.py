@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from small_models import KERAS_WARNS, compiled, examples, fit, plain_vae, same, weights
+from small_models import compiled, examples, fit, plain_vae, same, weights
 
 from vaelib import BestModel, ValidationMonitor
 
@@ -61,7 +61,6 @@ def test_a_second_training_forgets_the_first():
     assert callback.best == 8
 
 
-@KERAS_WARNS
 def test_file_holds_the_best_so_far(tmp_path):
     path = tmp_path / "best.weights.h5"
     written = []
@@ -78,7 +77,6 @@ def test_file_holds_the_best_so_far(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]  # no temporary file is left
 
 
-@KERAS_WARNS
 def test_restored_weights_are_the_files_after_training(tmp_path):
     model = compiled(plain_vae(), run_eagerly=True)
     best = BestModel(path=tmp_path / "best.weights.h5")

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 from scipy import special, stats
 from small_models import (
-    KERAS_WARNS,
     N_PIXELS,
     SHAPE,
     compiled,
@@ -216,7 +215,6 @@ def test_beta_is_assigned_without_a_new_trace(trained):
     assert len(traces) == before > 0
 
 
-@KERAS_WARNS
 def test_saved_models_come_back_equal(trained, tmp_path):
     model = trained[0]
     model.save(tmp_path / "vae.keras")
@@ -237,7 +235,6 @@ def test_saved_models_come_back_equal(trained, tmp_path):
     assert negative_elbo(loaded, X, 0.1) == negative_elbo(model, X, 0.1)
 
 
-@KERAS_WARNS
 def test_saved_model_loads_in_a_fresh_process(trained, tmp_path):
     model = trained[0]
     model.save(tmp_path / "vae.keras")
@@ -334,7 +331,6 @@ def test_targets_are_refused(call):
         getattr(model, call)(X, X, verbose=0)
 
 
-@KERAS_WARNS
 def test_rubbish_is_not_loaded(tmp_path):
     rubbish, other = tmp_path / "rubbish.keras", tmp_path / "other.keras"
     rubbish.write_bytes(b"PK\x03\x04 not a model")
@@ -347,7 +343,6 @@ def test_rubbish_is_not_loaded(tmp_path):
         load_vae(other)
 
 
-@KERAS_WARNS
 def test_code_in_a_file_is_not_run(tmp_path):
     """A Lambda layer carries code: Keras' safe mode, which `load_vae` uses, must refuse it."""
     layer = keras.layers.Lambda(lambda x: x + 1)
