@@ -127,7 +127,9 @@ def test_test_result_is_at_beta_one_with_sigma2_of_the_training_data(whole):
     assert result.test == negative_elbo(result.model, dataset.x_test, sigma2)
     assert result.test.sigma2 == sigma2
     assert result.failure is None
-    assert f"6 epochs, best epoch {result.best_epoch}, test negative ELBO at β = 1 {result.test[0]:.2f}" in repr(result)
+    assert f"6 epochs, best epoch {result.best_epoch}, test negative ELBO at β = 1: {result.test[0]:.2f}" in repr(
+        result
+    )
 
 
 # --- the data pipeline ---

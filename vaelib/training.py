@@ -56,7 +56,7 @@ class TrainingResult:
     def __repr__(self) -> str:
         best = "no best epoch" if self.best_epoch is None else f"best epoch {self.best_epoch}"
         return (
-            f"TrainingResult({len(self.history)} epochs, {best}, test negative ELBO at β = 1 "
+            f"TrainingResult({len(self.history)} epochs, {best}, test negative ELBO at β = 1: "
             f"{self.test.negative_elbo:.2f} nats per example, of which KL {self.test.kl:.2f})"
         )
 
@@ -189,9 +189,8 @@ def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Datas
     order_seed = stream(seed, "order")
 
     def epoch_batches(epoch: Any) -> tf.data.Dataset:
-        order = order_at(n, order_seed, epoch)
-        starts = tf.data.Dataset.range(0, n, batch_size)
-        return starts.map(lambda start: tf.gather(data, order[start : start + batch_size]))
+        shuffled = tf.gather(data, order_at(n, order_seed, epoch))
+        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
     return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
 

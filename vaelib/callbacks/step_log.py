@@ -39,7 +39,7 @@ class StepLog(StepReader):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forgets an earlier training."""
-        self._epochs: list[pd.DataFrame] = []
+        self._epochs: list[tuple[int, int, np.ndarray]] = []  # epoch, its first step, its rows
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Reads what the last execution wrote, before anything can undo it."""
@@ -47,11 +47,16 @@ class StepLog(StepReader):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keeps the epoch's steps."""
-        steps = pd.RangeIndex(self.first_step, self.first_step + len(self._rows), name="step")
-        frame = pd.DataFrame(self._rows, index=steps, columns=list(LOG_COLUMNS))
-        frame.insert(0, "epoch", epoch)
-        self._epochs.append(frame)
+        self._epochs.append((epoch, self.first_step, self._rows))
 
     def frame(self) -> pd.DataFrame:
         """Returns all steps: index `step`; columns `epoch`, `examples`, `beta`, the losses, `mean_squared_error`."""
-        return pd.concat(self._epochs)
+        epochs = np.concatenate([np.full(len(rows), epoch) for epoch, _, rows in self._epochs])
+        steps = np.concatenate([first + np.arange(len(rows)) for _, first, rows in self._epochs])
+        frame = pd.DataFrame(
+            np.concatenate([rows for *_, rows in self._epochs]),
+            index=pd.Index(steps, name="step"),
+            columns=list(LOG_COLUMNS),
+        )
+        frame.insert(0, "epoch", epochs)
+        return frame

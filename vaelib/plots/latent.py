@@ -20,7 +20,7 @@ def plot_latent_map(z_mean: npt.ArrayLike, labels: npt.ArrayLike | None = None, 
     Args:
         z_mean: posterior means, shape (n, latent_dim), latent_dim >= 2.
         labels: the class of each example, shape (n,), at most 20 classes; each class gets a colour, and its
-            name where its mean lies.
+            name at the example nearest to its median.
         ax: the Axes to draw on; by default a new figure's.
 
     Returns:
@@ -49,7 +49,9 @@ def plot_latent_map(z_mean: npt.ArrayLike, labels: npt.ArrayLike | None = None, 
         ax.scatter(members[:, first], members[:, second], s=9, color=colour, alpha=0.6, linewidths=0)
     if labels is not None:
         for i, name in enumerate(names):
-            x, y = means[classes == name][:, [first, second]].mean(axis=0)
+            members = means[classes == name][:, [first, second]]
+            middle = np.linalg.norm(members - np.median(members, axis=0), axis=1).argmin()
+            x, y = members[middle]
             _name_class(ax, str(name), float(x), float(y), CLASS_COLOURS[i % len(CLASS_COLOURS)])
     ax.set(xlabel=f"z_mean of unit {first}", ylabel=f"z_mean of unit {second}")
     ax.set_aspect("equal", adjustable="datalim")
