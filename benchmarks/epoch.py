@@ -50,8 +50,11 @@ def plain_epoch(model: keras.Model, dataset: Dataset) -> float:
     return median(watch.epochs())
 
 
-def vaelib_epoch(dataset: Dataset, output: str) -> tuple[float, dict[str, float]]:
-    """Returns the median seconds of an epoch in `train_vae` without validation and checkpoint, and those two."""
+def vaelib_epoch(dataset: Dataset, output: str | None) -> tuple[float, dict[str, float]]:
+    """Returns the median seconds of an epoch in `train_vae` without validation and best-model tracking, and those.
+
+    The tracking writes a checkpoint where `output` is given.
+    """
     watch = Stopwatch()
     originals: dict[Any, Any] = {cls: cls.on_epoch_end for cls in (ValidationMonitor, BestModel)}
     for cls, method in originals.items():
@@ -86,10 +89,11 @@ def rows(folder: str) -> list[tuple[str, str, str]]:
     beside: dict[str, list[float]] = {}
     for _ in range(PAIRS):
         plain = plain_epoch(plain_model, dataset)
-        ours, parts = vaelib_epoch(dataset, folder)
+        ours, parts = vaelib_epoch(dataset, output=None)
         pairs.append((plain, ours))
         for name, value in parts.items():
             beside.setdefault(name, []).append(value)
+    _, on_disk = vaelib_epoch(dataset, folder)
     ratios = sorted(ours / plain for plain, ours in pairs)
     ms = [f"{1e3 * median(values):.1f} ms" for values in zip(*pairs, strict=True)]
     return [
@@ -101,5 +105,6 @@ def rows(folder: str) -> list[tuple[str, str, str]]:
             "≤ 0.35",
         ),
         ("  beside it: validation", f"{1e3 * median(beside['ValidationMonitor']):.1f} ms", ""),
-        ("  beside it: best-model checkpoint on disk", f"{1e3 * median(beside['BestModel']):.1f} ms", ""),
+        ("  beside it: best-model tracking", f"{1e3 * median(beside['BestModel']):.1f} ms", ""),
+        ("  the same with a checkpoint on disk", f"{1e3 * on_disk['BestModel']:.1f} ms", ""),
     ]

@@ -23,6 +23,7 @@ class StepTables:
         self._beta_start = tf.Variable(0, dtype="int64", trainable=False)
         self._log = tf.Variable(np.zeros((1, len(LOG_COLUMNS))), shape=[None, None], dtype="float32", trainable=False)
         self._log_start = tf.Variable(0, dtype="int64", trainable=False)
+        self._log_room: tuple[int, int] | None = None  # what start_log made room for in this fit
 
     def set_beta(self, table: np.ndarray, start: int) -> None:
         """Uses `table[i]` as β of iteration `start + i`; past either end the nearest entry holds."""
@@ -33,8 +34,16 @@ class StepTables:
         """Leaves β to the model's variable again."""
         self.set_beta(np.array([np.nan]), 0)
 
+    def end_fit(self) -> None:
+        """Forgets what the schedule and the callbacks of a training have set up."""
+        self.clear_beta()
+        self._log_room = None
+
     def start_log(self, n_steps: int, start: int) -> None:
-        """Empties the log and makes room for iterations `start` to `start + n_steps − 1`."""
+        """Empties the log and makes room for iterations `start` to `start + n_steps − 1`, once for all who ask."""
+        if self._log_room == (n_steps, start):
+            return
+        self._log_room = n_steps, start
         self._log.assign(np.full((n_steps, len(LOG_COLUMNS)), np.nan, "float32"))
         self._log_start.assign(start)
 

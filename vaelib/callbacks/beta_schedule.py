@@ -18,7 +18,8 @@ class BetaSchedule(keras.callbacks.Callback):
     With `per="step"` the schedule becomes a table over steps that the compiled step reads by the optimizer's
     iteration, β(epoch + step / steps_per_epoch): exact also when one call runs an epoch of steps. With
     `per="epoch"` β is assigned when an epoch begins. Either way `beta`, the value of the epoch's last step,
-    is in the logs and the history. The model keeps its last β afterwards.
+    is in the logs and the history. The model keeps its last β
+    afterwards; `BetaVAE.fit` takes the table away.
 
     Args:
         scheduler: a schedule, or any callable from the (fractional, 0-based) epoch to β.
@@ -64,10 +65,6 @@ class BetaSchedule(keras.callbacks.Callback):
         """Adds `beta` to the logs."""
         if logs is not None:
             logs["beta"] = self.model.get_kl_weight()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Takes the table away; β stays where it ended."""
-        self.model.steps.clear_beta()
 
 
 class KLAnnealing(BetaSchedule):

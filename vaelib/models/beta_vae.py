@@ -112,7 +112,7 @@ class BetaVAE(keras.Model):
         try:
             return super().fit(x, *args, **kwargs)
         finally:
-            self.steps.clear_beta()  # an interrupted training must not leave its schedule to the next
+            self.steps.end_fit()  # an interrupted training must not leave its schedule to the next
 
     def check(self, name: str, x: Any) -> None:
         """Raises a ValueError if `x` cannot be data of this model: wrong shape, not finite, outside the likelihood."""
