@@ -34,7 +34,7 @@ notebooks: _build/.notebooks ## re-executes the notebooks in place when they or 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-bench: $(VENV)/.installed ## speed and size, as a table (1:00)
+bench: $(VENV)/.installed ## speed and size, as a table (2:00)
 	$(PY) -m benchmarks
 
 lint: $(VENV)/.installed ## ruff and mypy (0:10)
