@@ -11,6 +11,7 @@ from small_models import examples, plain_vae, same, small_dataset, small_vae, we
 
 from vaelib import (
     BetaSchedule,
+    BetaVAE,
     KLAnnealing,
     LinearBetaScheduler,
     Objective,
@@ -405,3 +406,23 @@ def test_interrupted_writing_leaves_the_earlier_weights_whole(tmp_path, scripted
     twin = plain_vae(seed=1)
     twin.load_weights(tmp_path / "vae.weights.h5")
     assert same(weights(twin), keep.kept[0])
+
+
+def test_a_model_set_back_trains_the_same_again_and_traces_nothing(monkeypatch):
+    traced = []
+    terms = BetaVAE.terms
+    monkeypatch.setattr(BetaVAE, "terms", lambda self, *a, **k: traced.append(1) or terms(self, *a, **k))
+    model = small_vae(dropout=0.2)
+    start = model.get_weights()
+    first = train_vae(model, small_dataset(), 2, scheduler=LinearBetaScheduler(1, 1), batch_size=50)
+    ended, times = weights(model), len(traced)
+    model.set_weights(start)
+    second = train_vae(model, small_dataset(), 2, scheduler=LinearBetaScheduler(1, 1), batch_size=50)
+    assert same(weights(model), ended)
+    pd.testing.assert_frame_equal(first.history, second.history)
+    assert len(traced) == times
+    train_vae(model, small_dataset(), 2, scheduler=0.5, batch_size=50, learning_rate=1e-2)
+    assert len(traced) == times
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-2)
+    train_vae(model, small_dataset(), 1, batch_size=25)
+    assert len(traced) > times

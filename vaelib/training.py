@@ -102,7 +102,8 @@ def train_vae(
     first reached its highest β; its weights are restored.
 
     Args:
-        model: a β-VAE. It is compiled anew; its weights are trained on from where they are.
+        model: a β-VAE. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
+            start, keep `model.get_weights()` and set them back: that traces nothing anew.
         dataset: training, validation and test data, such as `load_dataset` returns.
         epochs: number of epochs, >= 1.
         scheduler: β: a number, a schedule or callable of the epoch (β changes at every step), or a
@@ -153,8 +154,7 @@ def train_vae(
     if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
         # a learned σ² starts where a decoder that knows only the mean would have it
         model.log_sigma2.assign(math.log(float(np.var(dataset.x_train, axis=0).mean()) + 1e-12))
-    optimizer = keras.optimizers.Adam(learning_rate)
-    model.compile(optimizer=optimizer, steps_per_execution=steps_per_epoch, jit_compile=False)
+    _compile(model, learning_rate, steps_per_epoch)
 
     step_log, guard = StepLog(), NaNGuard()
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
@@ -238,6 +238,21 @@ def _warmup_end(schedule: BetaSchedule | None, epochs: int, steps_per_epoch: int
             stacklevel=3,
         )
     return warmup_end
+
+
+def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
+    """Gives the model a new Adam, or resets the one of an earlier `train_vae`, for which nothing is traced again."""
+    plan = (steps_per_epoch, *(id(variable) for variable in model.trainable_variables))
+    optimizer, constant = getattr(model, "optimizer", None), isinstance(learning_rate, float)
+    if constant and getattr(optimizer, "vaelib_plan", None) == plan:
+        for variable in optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        optimizer.learning_rate = learning_rate
+        return
+    optimizer = keras.optimizers.Adam(learning_rate)
+    if constant:
+        optimizer.vaelib_plan = plan
+    model.compile(optimizer=optimizer, steps_per_execution=steps_per_epoch, jit_compile=False)
 
 
 def _report(model: BetaVAE, dataset: Dataset) -> Elbo:

@@ -31,16 +31,24 @@ def test_threshold_divides_kept_from_collapsed() -> None:
     assert collapsed == ([2, 3, 4], [1.0, 0.5, 0.1])
     assert line[1] == [1.0, 1.0]
     assert ax.lines[0].get_color() != ax.lines[1].get_color()
-    assert [text.get_text() for text in ax.texts] == ["collapse threshold βσ² = 1", "1 kept", "5 collapsed"]
+    assert [text.get_text() for text in ax.texts] == ["collapse threshold βσ² = 1", "1 kept", "5 not kept"]
 
 
 def test_a_low_threshold_is_labelled_at_the_other_side() -> None:
     high = plot_spectrum(VALUES, threshold=3.0).texts
     low = plot_spectrum(VALUES, threshold=1e-3, label="w = 0.001").texts
     assert low[0].get_text() == "w = 0.001"
-    assert [text.get_text() for text in low[1:]] == ["4 kept", "2 collapsed"]
+    assert [text.get_text() for text in low[1:]] == ["4 kept", "2 not kept"]
     assert (high[0].get_ha(), low[0].get_ha()) == ("right", "left")
     assert (high[1].get_ha(), low[1].get_ha()) == ("left", "right")
+
+
+def test_no_more_directions_are_kept_than_there_are_units() -> None:
+    ax = plot_spectrum(VALUES, threshold=0.2, n_latents=2)
+    kept, others, _ = drawn(ax)
+    assert kept == ([1, 2], [2.0, 1.0])
+    assert others == ([3, 4], [0.5, 0.1])
+    assert [text.get_text() for text in ax.texts[1:]] == ["2 of 2 units kept", "3 of 6 directions above"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,7 @@ def test_a_low_threshold_is_labelled_at_the_other_side() -> None:
         ({"eigenvalues": []}, "eigenvalues"),
         ({"eigenvalues": [0.0, 0.0]}, "eigenvalues"),
         ({"eigenvalues": [1.0], "threshold": 0.0}, "threshold"),
+        ({"eigenvalues": [1.0], "n_latents": 0}, "n_latents"),
     ],
 )
 def test_spectra_that_cannot_be_drawn(arguments: Any, name: Any) -> None:

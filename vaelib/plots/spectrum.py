@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from vaelib._arrays import finite_array
-from vaelib._checks import Described, argument_error, finite_float
+from vaelib._checks import Described, argument_error, finite_float, positive_int
 from vaelib.plots.style import COLOURS, readable
 
 
@@ -18,10 +18,12 @@ def plot_spectrum(
     threshold: float | None = None,
     ax: Axes | None = None,
     label: str | None = None,
+    n_latents: int | None = None,
 ) -> Axes:
     """Draws covariance eigenvalues, largest first, on a logarithmic axis, with the collapse threshold β·σ².
 
-    Directions above the threshold, which the linear β-VAE keeps, are dots; the others are crosses.
+    Directions above the threshold, which the linear β-VAE keeps as far as it has units for them, are dots; the
+    others are crosses.
     Eigenvalues below 1e-12 of the largest, which are rounding errors, are left out.
 
     Args:
@@ -29,6 +31,7 @@ def plot_spectrum(
         threshold: β · σ², > 0, in the same unit; None draws the spectrum alone.
         ax: the Axes to draw on; by default a new figure's.
         label: what is written at the threshold; by default its value.
+        n_latents: the number of latent units; by default one for every direction.
 
     Raises:
         ValueError: if `eigenvalues` is not a finite vector with a value above 0, or `threshold` is not > 0.
@@ -42,23 +45,27 @@ def plot_spectrum(
         _, ax = plt.subplots()
     index = 1 + np.arange(len(values))
     drawn = values > 1e-12 * values.max()
-    kept = drawn & (values > limit)
+    above = values > limit
+    units = len(values) if n_latents is None else positive_int("n_latents", n_latents)
+    kept = drawn & above & (index <= units)
     collapsed = drawn & ~kept
     ax.plot(index[kept], values[kept], "o", color=COLOURS["accent"], markersize=5)
     ax.plot(index[collapsed], values[collapsed], "x", color=COLOURS["muted"], markersize=5)
     ax.set_yscale("log")
     if threshold is not None:
-        counts = {"kept": int(kept.sum()), "collapsed": int((values <= limit).sum())}
-        _draw_threshold(ax, limit, label or f"collapse threshold βσ² = {limit:.3g}", counts)
+        counts = [f"{kept.sum()} kept", f"{len(values) - kept.sum()} not kept"]
+        if n_latents is not None:
+            counts = [f"{kept.sum()} of {units} units kept", f"{above.sum()} of {len(values)} directions above"]
+        text = label or f"collapse threshold βσ² = {limit:.3g}"
+        _draw_threshold(ax, limit, text, counts, high=above.sum() < len(values) / 4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="direction, by variance", ylabel="variance λ (squared data units)")
     return ax
 
 
-def _draw_threshold(ax: Axes, threshold: float, label: str, counts: dict[str, int]) -> None:
-    """Draws the threshold with its label and the counts, where a falling curve leaves room for them."""
+def _draw_threshold(ax: Axes, threshold: float, label: str, counts: list[str], high: bool) -> None:
+    """Draws the threshold with its label, and the counts in the corner that a falling curve leaves free."""
     ax.axhline(threshold, color=COLOURS["kl_loss"], linewidth=1.5)
-    high = counts["collapsed"] > counts["kept"]
     ax.annotate(
         label,
         xy=(0.99 if high else 0.01, threshold),
@@ -68,9 +75,9 @@ def _draw_threshold(ax: Axes, threshold: float, label: str, counts: dict[str, in
         ha="right" if high else "left",
         color=readable(COLOURS["kl_loss"]),
     )
-    for line, (word, colour) in enumerate((("kept", "accent"), ("collapsed", "muted"))):
+    for line, (text, colour) in enumerate(zip(counts, ("accent", "muted"), strict=True)):
         ax.annotate(
-            f"{counts[word]} {word}",
+            text,
             xy=(0.02, 0.02) if high else (0.98, 0.98),
             xycoords="axes fraction",
             xytext=(0, 1.3 * (1 - line if high else -line)),
