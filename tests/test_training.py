@@ -116,7 +116,7 @@ def test_steps_hold_every_example_once_an_epoch(whole):
 
 def test_best_epoch_is_chosen_after_warmup_and_its_weights_return(whole):
     result, _, kept = whole
-    counted = result.history.val_negative_elbo[3:]  # epoch 3 ends at 4.0
+    counted = result.history.val_negative_elbo[4:]  # epoch 3 ends at 4.0: all its steps had less
     assert result.best_epoch == counted.idxmin()
     assert same(weights(result.model), kept[result.best_epoch])
     assert not same(kept[3], kept[4])
@@ -156,7 +156,7 @@ def test_each_epoch_is_a_permutation_with_a_ragged_end():
 
 
 def test_stopping_and_learning_rate_count_only_after_warmup(scripted):
-    scripted([1, 5, 5, 4, 3, 3.5, 3.6, 3.7, 3.8, 3.9])
+    scripted([1, 2, 2, 4, 3, 3.5, 3.6, 3.7, 3.8, 3.9])
     keep = Keep()
     result = train_vae(
         plain_vae(),
@@ -177,7 +177,7 @@ def test_stopping_and_learning_rate_count_only_after_warmup(scripted):
 
 def test_unfinished_warmup_warns_and_keeps_the_last_weights():
     keep = Keep()
-    with pytest.warns(UserWarning, match=r"highest value at epoch 5, after this training of 2 epochs: no epoch counts"):
+    with pytest.warns(UserWarning, match=r"highest value at epoch 5, when this training of 2 epochs is over: no epoch"):
         result = train_vae(
             plain_vae(), small_dataset(), 2, scheduler=LinearBetaScheduler(1, 5), batch_size=50, callbacks=[keep]
         )
@@ -186,10 +186,20 @@ def test_unfinished_warmup_warns_and_keeps_the_last_weights():
     assert "no best epoch" in repr(result)
 
 
-def test_warmup_that_ends_with_the_training_counts_its_last_epoch(scripted):
+@pytest.mark.parametrize("per", ["step", "epoch"])
+def test_warmup_that_ends_with_the_training_leaves_no_epoch_that_counts(scripted, per):
     scripted([1, 2, 3])
-    result = train_vae(plain_vae(), small_dataset(), 3, scheduler=KLAnnealing(0, 1, 3), batch_size=50)
-    assert result.best_epoch == 2
+    with pytest.warns(UserWarning, match="highest value at epoch 3, when this training of 3 epochs is over"):
+        result = train_vae(plain_vae(), small_dataset(), 3, scheduler=KLAnnealing(0, 1, 3, per), batch_size=25)
+    assert result.best_epoch is None
+    assert result.steps.beta.max() < 1
+
+
+def test_the_epoch_before_a_jump_of_beta_does_not_count(scripted):
+    scripted([1, 2, 3, 5, 4])
+    scheduler = lambda epoch: 1.0 if epoch < 3 else 50.0  # noqa: E731
+    result = train_vae(plain_vae(), small_dataset(), 5, scheduler=scheduler, batch_size=50)
+    assert result.best_epoch == 4
 
 
 def test_last_weights_on_request(scripted):

@@ -98,8 +98,8 @@ def train_vae(
 
     Every epoch runs in one compiled call. The order of the data, noise and dropout are functions of
     `model.seed` and the step, never of the schedule: two trainings with one seed are a pair. The best epoch
-    is the one with the lowest validation negative ELBO at β = 1, among those that end after the schedule has
-    first reached its highest β; its weights are restored.
+    is the one with the lowest validation negative ELBO at β = 1, among those trained at least in part after the
+    schedule has first reached its highest β; its weights are restored.
 
     Args:
         model: a β-VAE. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
@@ -158,12 +158,17 @@ def train_vae(
 
     step_log, guard = StepLog(), NaNGuard()
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
-    counted_from = max(math.ceil(warmup_end) - 1, 0)
+    if best.counted_from >= epochs:
+        warnings.warn(
+            f"β reaches its highest value at epoch {warmup_end:g}, when this training of {epochs} epochs is over: "
+            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
+            stacklevel=2,
+        )
     active = [step_log, guard, *([] if schedule is None else [schedule])]
     active += [ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
-    active.append(_LearningRate(best.monitor, reduce_learning_rate, counted_from))
+    active.append(_LearningRate(best.monitor, reduce_learning_rate, best.counted_from))
     if early_stopping is not None:
-        stopping = {"patience": early_stopping, "start_from_epoch": counted_from, "mode": "min"}
+        stopping = {"patience": early_stopping, "start_from_epoch": best.counted_from, "mode": "min"}
         active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
     active += [callback for callback in callbacks if callback is not schedule]
     if verbose == 1:
@@ -226,18 +231,11 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
 
 
 def _warmup_end(schedule: BetaSchedule | None, epochs: int, steps_per_epoch: int) -> float:
-    """The epoch at which β first reaches its highest value; raises if β breaks, warns if the run ends before."""
+    """The epoch at which β first reaches its highest value; raises if β breaks."""
     if schedule is None:
         return 0.0
     beta_table(schedule.scheduler, epochs, steps_per_epoch, schedule.per)  # raises where β is no number >= 0
-    warmup_end = schedule.first_peak(epochs)
-    if warmup_end > epochs:
-        warnings.warn(
-            f"β reaches its highest value at epoch {warmup_end:g}, after this training of {epochs} epochs: "
-            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
-            stacklevel=3,
-        )
-    return warmup_end
+    return schedule.first_peak(epochs)
 
 
 def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:

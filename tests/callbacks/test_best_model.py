@@ -27,10 +27,10 @@ def run(callback, values, model=None):
         (0, [5, 3, 4, 3, 6], 1),  # the first of equals
         (0, [5, 3, 2, 1], 3),
         (0, [1, 2, 3], 0),
-        (3, [1, 1, 9, 8, 8.5], 3),  # epoch 2 ends at 3.0 and counts
-        (3, [1, 1, 4, 8, 8.5], 2),
-        (3.5, [1, 1, 4, 8, 8.5], 3),  # epoch 2 ends before 3.5
-        (1, [-5, -7, -6], 1),
+        (3, [1, 1, 4, 9, 8.5], 4),  # epoch 2 ends at 3.0: nothing of it lies after the warm-up
+        (3.5, [1, 1, 4, 8, 8.5], 3),  # the second half of epoch 3 does
+        (0.5, [4, 5], 0),
+        (1, [-9, -7, -8], 2),
         (0, [math.nan, 2, math.nan, 3], 1),
         (0, [math.inf, 2], 1),
     ],

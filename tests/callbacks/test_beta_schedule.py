@@ -135,6 +135,8 @@ def test_annealing_by_hand():
 def test_first_peak_of_a_schedule_and_of_any_callable():
     assert BetaSchedule(LinearBetaScheduler(1.0, 12)).first_peak(5) == 12
     assert BetaSchedule(lambda epoch: min(epoch, 2.5)).first_peak(5) == 2.5
+    assert BetaSchedule(LinearBetaScheduler(1.0, 2.5), per="epoch").first_peak(5) == 3
+    assert KLAnnealing(0, 1, 2.5, per="epoch").first_peak(5) == 3
 
 
 @pytest.mark.parametrize(

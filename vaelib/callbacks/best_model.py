@@ -16,9 +16,9 @@ from vaelib.steps import Snapshot
 class BestModel(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the lowest `val_negative_elbo` and restores them when training ends.
 
-    Epochs that end before `warmup_end` do not count: a model trained under a small β would win on a KL term
-    that it has not paid for yet. Without any epoch that counts, the last weights stay and `best_epoch` is
-    None.
+    An epoch counts if some of it was trained after `warmup_end`, at the highest β: a model trained under a small
+    β would win on a KL term that it has not paid for yet. Without any epoch that counts, the last weights stay
+    and `best_epoch` is None.
 
     Args:
         warmup_end: epoch at which the schedule first reaches its highest β; 0 by default.
@@ -44,6 +44,7 @@ class BestModel(keras.callbacks.Callback):
         self.path = path
         self.monitor = monitor
         self.restore = restore
+        self.counted_from = math.floor(self.warmup_end)  # the first epoch that goes on past warmup_end
         self.best_epoch: int | None = None
         self.best = math.inf
 
@@ -58,7 +59,7 @@ class BestModel(keras.callbacks.Callback):
         if value is None:
             remedy = "Place a ValidationMonitor before BestModel."
             raise argument_error("monitor", f"be among the logs: {', '.join(logs or ())}", self.monitor, remedy)
-        if epoch + 1 >= self.warmup_end and value < self.best:
+        if epoch >= self.counted_from and value < self.best:
             self.best, self.best_epoch = value, epoch
             self._snapshot.save_if_finite()
             if self.path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,11 @@ class BetaSchedule(keras.callbacks.Callback):
         self._planned = False
 
     def first_peak(self, epochs: int) -> float:
-        """Returns the epoch at which β first reaches its highest value."""
+        """Returns the epoch at which β first reaches its highest value; a whole one if β is set once an epoch."""
+        peak = self._peak(epochs)
+        return float(math.ceil(peak)) if self.per == "epoch" else peak
+
+    def _peak(self, epochs: int) -> float:
         if self.per == "epoch" and not hasattr(self.scheduler, "warmup_end"):
             return float(np.argmax(beta_table(self.scheduler, epochs, 1, per="epoch")))
         return first_peak(self.scheduler, epochs)
@@ -97,6 +102,5 @@ class KLAnnealing(BetaSchedule):
         self.start_beta, self.target_beta, self.total_epochs = start, target, progress.warmup_epochs
         super().__init__(lambda epoch: start + (target - start) * progress(epoch), per)
 
-    def first_peak(self, epochs: int) -> float:
-        """Returns the epoch at which β has arrived at its target."""
+    def _peak(self, epochs: int) -> float:
         return 0.0 if self.start_beta == self.target_beta else self.total_epochs
