@@ -9,11 +9,19 @@ import os
 import re
 from typing import Any
 
+import numpy.typing as npt
 from docutils import nodes
+from matplotlib.typing import ColorType
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 
 HIDDEN_COLON = "\ue000"
+# what autodoc writes for an alias → the alias
+ALIASES = {
+    stringify_annotation(npt.ArrayLike, "smart"): "~numpy.typing.ArrayLike",
+    stringify_annotation(ColorType, "smart"): "~matplotlib.typing.ColorType",
+}
 # ipywidgets typesets labels by a call of MathJax 2; MathJax 3 replaces its configuration object when ready
 MATHJAX_2_CALL = """
 if (window.MathJax) {
@@ -74,13 +82,30 @@ def show_colons(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines
     lines[:] = [line.replace(HIDDEN_COLON, ":") for line in lines]
 
 
-def short_arrays(
+def short_types(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Writes NumPy's array type as its source does, `NDArray[float64]`, not as what that alias stands for."""
-    long = r"~?numpy\.ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\]]*)\]\]"
-    short = r"~numpy.typing.NDArray[\1]"
-    return arguments and re.sub(long, short, arguments), returns and re.sub(long, short, returns)
+    """Writes types as their source does, such as `NDArray[float64]`, not as what these aliases stand for.
+
+    A dataclass's `<factory>` is no Python, and with it Sphinx would show the whole signature as it came.
+    """
+    array = r"~?numpy\.ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\]]*)\]\]"
+
+    def short(text: str | None) -> str | None:
+        if text is None:
+            return None
+        for long, alias in (("<factory>", "..."), *ALIASES.items()):
+            text = text.replace(long, alias)
+        return re.sub(array, r"~numpy.typing.NDArray[\1]", text)
+
+    return short(arguments), short(returns)
+
+
+def mark_columns(app: Sphinx, doctree: nodes.document) -> None:
+    """Marks printed text whose lines are aligned by spaces: it must scroll, where sentences wrap."""
+    for block in doctree.findall(nodes.literal_block):
+        if "stream" in block["classes"] and re.search(r"\S {2,}\S", block.astext()):
+            block["classes"].append("columns")
 
 
 def skip_tuple_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
@@ -107,7 +132,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", add_widget_scripts)
     app.connect("autodoc-process-docstring", hide_colons, priority=400)  # before Napoleon
     app.connect("autodoc-process-docstring", show_colons, priority=600)
-    app.connect("autodoc-process-signature", short_arrays)
+    app.connect("autodoc-process-signature", short_types)
+    app.connect("doctree-read", mark_columns)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, no extension here reads it
     return {"parallel_read_safe": True, "parallel_write_safe": True}
