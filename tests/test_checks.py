@@ -18,6 +18,26 @@ def test_descriptions_are_printed_without_quotes_and_strings_with() -> None:
     assert str(argument_error("x", "be short", "long")).endswith("Received: x='long'.")
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (np.zeros((3, 4)), "an array of shape (3, 4)"),
+        (np.float64(2.5), "np.float64(2.5)"),
+        ([0] * 99, "[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...]"),
+        ([np.zeros((2, 2))], "[array([[0., 0.],        [0., 0.]])]"),
+        ("a" * 200, repr("a" * 200)),
+    ],
+)
+def test_what_was_received_is_one_short_line(value: Any, shown: str) -> None:
+    assert str(argument_error("x", "be short", value)).endswith(f"Received: x={shown}.")
+    assert len(str(argument_error("x", "be short", [value] * 10**4))) < 4000
+
+
+def test_positive_int_refuses_what_no_index_holds() -> None:
+    with pytest.raises(ValueError, match=r"Argument `n` must be an integer below 2\*\*63\. Received: n=1000.*000\."):
+        positive_int("n", 10**400)
+
+
 def test_positive_int_accepts_numpy_integers_and_returns_int() -> None:
     assert type(positive_int("n", np.int64(3))) is int
     assert positive_int("n", 0, minimum=0) == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import reprlib
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,14 +16,29 @@ def argument_error(name: str, must: str, value: Any, remedy: str = "") -> ValueE
     >>> print(argument_error("epochs", "be an integer >= 1", 0))
     Argument `epochs` must be an integer >= 1. Received: epochs=0.
     """
-    message = (
-        f"Argument `{name}` must {must}. Received: {name}={value if isinstance(value, Described) else repr(value)}."
-    )
-    return ValueError(f"{message} {remedy}".rstrip())
+    return ValueError(f"Argument `{name}` must {must}. Received: {name}={_shown(value)}. {remedy}".rstrip())
 
 
 class Described(str):
     """A description of a received value (an array's shape, say) that is printed without quotes."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 300
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 10
+
+
+def _shown(value: Any) -> str:
+    """Returns one line that says what was received, whatever its size.
+
+    >>> _shown(range(3)), _shown([0.5] * 1000)
+    ('range(0, 3)', '[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, ...]')
+    """
+    if isinstance(value, Described):
+        return value
+    if shape := getattr(value, "shape", ()):  # a NumPy number has one too, an empty one
+        return f"an array of shape {tuple(shape)}"
+    return _SHORT.repr(value).replace("\n", " ")
 
 
 def positive_int(name: str, value: Any, minimum: int = 1, remedy: str = "") -> int:
@@ -31,9 +48,11 @@ def positive_int(name: str, value: Any, minimum: int = 1, remedy: str = "") -> i
         raise argument_error(name, must, value, remedy)
     try:
         number = operator.index(value)
-    except TypeError:
+    except (TypeError, AttributeError):  # AttributeError: a TensorFlow number that is no integer
         raise argument_error(name, must, value, remedy) from None
-    if number < minimum:
+    if number > sys.maxsize:
+        must = "be an integer below 2**63"
+    if not minimum <= number <= sys.maxsize:
         raise argument_error(name, must, value, remedy)
     return number
 
