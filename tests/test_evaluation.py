@@ -109,8 +109,10 @@ def test_negative_elbo_of_binary_data_is_scipys():
 
 def test_refuses():
     gaussian, binary = plain_vae(), plain_vae(Objective("bernoulli"))
-    for sigma2 in (None, 0, -1, np.nan, "optimal"):
-        with pytest.raises(ValueError, match=r"`sigma2` must be a finite number > 0. Received: .*Use fit_sigma2"):
+    for sigma2 in (None, 0, -1, 6e-6, np.nan, "optimal"):
+        with pytest.raises(
+            ValueError, match=r"`sigma2` must be a finite number >= 6.14421e-06. Received: .*Use fit_sigma2"
+        ):
             negative_elbo(gaussian, X, sigma2)
     with pytest.raises(ValueError, match="`sigma2` must be left out: bernoulli has no σ². Received: sigma2=0.5"):
         negative_elbo(binary, np.round(X), 0.5)

@@ -106,7 +106,11 @@ def test_variance_has_a_floor():
     np.testing.assert_allclose(nll(Objective(), output=near), expected, rtol=1e-4)
     constant = 0.5 * D * (math.log(2 * math.pi) - 12)
     np.testing.assert_allclose(nll(Objective(), output=X), constant, rtol=1e-6)
-    np.testing.assert_allclose(nll(Objective(sigma2=1e-9), output=X), constant, rtol=1e-6)
+    np.testing.assert_allclose(nll(Objective(sigma2=floor), output=X), constant, rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"`sigma2` must be .*>= 6.14421e-06. Received: sigma2=6e-06. exp\(−12\) is the"
+    ):
+        Objective(sigma2=6e-6)
     np.testing.assert_allclose(nll(Objective(sigma2="learned"), output=X, log_sigma2=-40.0), constant, rtol=1e-6)
 
 
@@ -226,6 +230,21 @@ def test_implied_variance_makes_the_loss_a_negative_elbo():
         for o, kl in zip(outputs, kls, strict=True)
     ]
     assert (plain[1] - plain[0]) / (elbo[1] - elbo[0]) == pytest.approx((plain[2] - plain[0]) / (elbo[2] - elbo[0]))
+
+
+def test_kl_of_sequences_and_of_shapes_that_differ():
+    assert gaussian_kl([[1.0, 0.0]], [[0.0, 0.0]]).tolist() == [[0.5, 0.0]]
+    for convert in (np.asarray, tf.constant):
+        with pytest.raises(ValueError, match=r"`z_log_var` must have the shape of z_mean, \(1, 2\)"):
+            gaussian_kl(convert([[1.0, 0.0]]), convert([[0.0]]))
+
+
+def test_meanings_of_beta_refuse():
+    objective = Objective("mse")
+    for arguments, name in (((-1.0, 64, 2), "kl_weight"), ((1.0, 0, 2), "n_pixels"), ((1.0, 64, "2"), "n_latents")):
+        for function in (objective.effective_beta, objective.implied_sigma2):
+            with pytest.raises(ValueError, match=rf"^Argument `{name}` must be .*Received: {name}="):
+                function(*arguments)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "continuous_bernoulli"])

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaelib._checks import argument_error, finite_float
-from vaelib.models import BetaVAE
-from vaelib.objective import MIN_LOG_SIGMA2, gaussian_nll
+from vaelib._checks import argument_error
+from vaelib.models.beta_vae import BetaVAE, require_vae
+from vaelib.objective import MIN_SIGMA2, fixed_sigma2, gaussian_nll
 
 BATCH = 1024
 
@@ -44,12 +44,12 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
         x: (n, …) data of the model's shape.
 
     Raises:
-        ValueError: if `x` is no data of this model.
+        ValueError: if `model` is no β-VAE, or `x` is no data of it.
     """
-    model.check("x", x)
+    x = require_vae("model", model).check("x", x)
     batches = []
     for start in range(0, len(x), BATCH):
-        batch = np.asarray(x[start : start + BATCH], "float32")
+        batch = x[start : start + BATCH]
         terms = model.evaluation_terms(batch, np.int64(start))
         latents, distortion = terms.latents[0], model.objective.distortion(batch, terms.output)
         batches.append([np.asarray(value) for value in (distortion, latents.z_mean, latents.z_log_var, latents.kl)])
@@ -71,10 +71,10 @@ def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
     Raises:
         ValueError: if the model's likelihood is no Gaussian.
     """
-    if not model.objective.has_sigma2:
+    if not require_vae("model", model).objective.has_sigma2:
         raise argument_error("model", "have a Gaussian likelihood", model.objective)
     error = float(example_terms(model, x).distortion.mean(dtype="float64")) / math.prod(model.example_shape)
-    return math.exp(MIN_LOG_SIGMA2) if error < math.exp(MIN_LOG_SIGMA2) else error
+    return MIN_SIGMA2 if error < MIN_SIGMA2 else error
 
 
 def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:
@@ -90,7 +90,7 @@ def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) ->
         sigma2: decoder variance of a Gaussian likelihood, from `fit_sigma2` on the training set.
 
     Raises:
-        ValueError: if `sigma2` is missing under a Gaussian likelihood or given under another.
+        ValueError: if `sigma2` is missing or below exp(−12) under a Gaussian likelihood, or given under another.
     """
     return elbo_of(model, example_terms(model, x), sigma2)
 
@@ -98,8 +98,7 @@ def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) ->
 def elbo_of(model: BetaVAE, terms: ExampleTerms, sigma2: float | None) -> Elbo:
     """Returns `negative_elbo` from terms that are already computed."""
     if model.objective.has_sigma2:
-        remedy = "Use fit_sigma2(model, dataset.x_train)."
-        sigma2 = finite_float("sigma2", sigma2, minimum=0, exclusive=True, remedy=remedy)
+        sigma2 = fixed_sigma2(sigma2, remedy="Use fit_sigma2(model, dataset.x_train).")
         n_pixels = math.prod(model.example_shape)
         distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), n_pixels, math.log(sigma2))
     elif sigma2 is not None:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from vaelib._checks import Described, argument_error, finite_float, one_of
+from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
 
 LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
 MIN_LOG_SIGMA2 = -12.0  # log σ >= -6 (σ-VAE): keeps the likelihood bounded when an error reaches zero
+MIN_SIGMA2 = math.exp(MIN_LOG_SIGMA2)
 
 
 class Latents(NamedTuple):
@@ -50,13 +51,19 @@ def gaussian_kl(z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_va
         prior_log_var: number or (batch, latent_dim); 0 by default, so that the prior is N(0, 1).
 
     Returns:
-        (batch, latent_dim): an array for NumPy arrays, otherwise a tensor.
+        (batch, latent_dim): an array for NumPy arrays and sequences, otherwise a tensor.
+
+    Raises:
+        ValueError: if z_mean and z_log_var differ in shape.
 
     Source: Kingma & Welling (2014), arXiv 1312.6114, appendix B.
 
     >>> gaussian_kl(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))
     array([[0.5, 0. ]])
     """
+    z_mean, z_log_var = (z if hasattr(z, "shape") else np.asarray(z) for z in (z_mean, z_log_var))
+    if tuple(z_mean.shape) != tuple(z_log_var.shape):
+        raise argument_error("z_log_var", f"have the shape of z_mean, {tuple(z_mean.shape)}", z_log_var)
     exp = np.exp if isinstance(z_mean, np.ndarray) else ops.exp
     shift = z_log_var - prior_log_var
     precision = math.exp(-prior_log_var) if isinstance(prior_log_var, int | float) else exp(-prior_log_var)
@@ -86,12 +93,12 @@ class Objective:
             "continuous_bernoulli" for data in [0, 1].
         sigma2: variance of the Gaussian decoder, one number for all pixels. "optimal" (default): the mean
             squared error of the batch, at which the likelihood is highest (σ-VAE); "learned": a trained
-            variable of the model; or a number > 0. Gaussian likelihood only.
+            variable of the model; or a number >= exp(−12), the floor of all three. Gaussian likelihood only.
         reconstruction_scale: s_r: "sum" (1, default), "mean" (1 / number of pixels) or a number > 0.
         kl_scale: s_k: "sum" (1, default), "mean" (1 / latent_dim) or a number > 0.
 
     Raises:
-        ValueError: for an unknown likelihood, a σ² that is not positive, or a σ² given to another likelihood.
+        ValueError: for an unknown likelihood, a σ² below exp(−12), or a σ² given to another likelihood.
 
     Source: β: Higgins et al. (2017). Optimal σ²: Rybkin et al. (2021), arXiv 2006.13202; the variance has the
         hard floor log σ >= −6 in place of that paper's soft one, which would shift every σ². Continuous
@@ -194,8 +201,8 @@ class Objective:
         For "mse" that is the β under σ² = ½, the reading of a squared error without ½;
         `vaelib.effective_beta` has other readings.
         """
-        s_r, s_k = self.scales(n_pixels, n_latents)
-        return kl_weight * s_k / s_r
+        s_r, s_k = self.scales(positive_int("n_pixels", n_pixels), positive_int("n_latents", n_latents))
+        return finite_float("kl_weight", kl_weight, minimum=0) * s_k / s_r
 
     def implied_sigma2(self, kl_weight: float, n_pixels: int, n_latents: int) -> float:
         """Returns the decoder variance at which a loss with plain squared error is a negative ELBO with β = 1.
@@ -262,7 +269,12 @@ def _sigma2(value: Any) -> str | float:
         return "optimal"
     if isinstance(value, str):
         return one_of("sigma2", value, ("optimal", "learned"))
-    return finite_float("sigma2", value, minimum=0, exclusive=True)
+    return fixed_sigma2(value)
+
+
+def fixed_sigma2(value: Any, remedy: str = "") -> float:
+    """Returns σ² as a float, or raises if it is no number or below the floor, where it would count as exp(−12)."""
+    return finite_float("sigma2", value, minimum=MIN_SIGMA2, remedy=f"exp(−12) is the floor of every σ². {remedy}")
 
 
 def _scale(name: str, value: Any) -> str | float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vaelib.callbacks.step_log import StepReader
 from vaelib.evaluation import elbo_of, example_terms
+from vaelib.objective import MIN_SIGMA2
 from vaelib.steps import LOG_COLUMNS
 
 FIGURES = ("val_total_loss", "val_reconstruction_loss", "val_kl_loss", "beta", "val_negative_elbo")
@@ -73,4 +74,4 @@ class ValidationMonitor(StepReader):
         """Returns the mean squared error per pixel over the examples that this epoch has trained on."""
         rows = self.rows()
         examples, error = (rows[:, LOG_COLUMNS.index(name)] for name in ("examples", "mean_squared_error"))
-        return max(float(np.average(error, weights=examples)), 1e-30)
+        return max(float(np.average(error, weights=examples)), MIN_SIGMA2)
