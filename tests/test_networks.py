@@ -133,6 +133,12 @@ def test_refuses(arguments, name):
         dense_decoder(**{"output_shape": SHAPE, "latent_dim": 2, **arguments})
 
 
+@pytest.mark.parametrize("body", [None, 3, keras.Sequential([layers.Dense(3)])], ids=["none", "number", "not built"])
+def test_encoder_refuses_a_body(body):
+    with pytest.raises(ValueError, match="^Argument `body` must be a Keras model that is built.*Received: body="):
+        Encoder(body, 2)
+
+
 def test_encoder_itself_refuses():
     body = dense_encoder(SHAPE, 2).body
     with pytest.raises(ValueError, match="Argument `latent_dim` must be an integer >= 1. Received: latent_dim=0"):

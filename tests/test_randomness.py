@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import layers, ops
 from small_models import compiled, examples, fit, same, small_dataset, small_vae, weights
 
-from vaelib import KLAnnealing, StepLog, load_vae, train_vae
+from vaelib import BetaVAE, Encoder, KLAnnealing, StepLog, dense_decoder, load_vae, train_vae
 from vaelib.randomness import initializer, normal_at, normal_rows, order_at, set_position, stream
 
 NAMES = ("noise", "order", "evaluation", "prior", "dropout/0", "dropout/1", "initialisation/z_mean")
@@ -137,6 +137,21 @@ def test_frozen_models_see_the_same_losses_under_any_schedule():
     # noise and dropout differ from step to step: no loss occurs twice, though weights and data do
     assert logs[0].reconstruction_loss.is_unique
     assert logs[0].kl_loss.is_unique
+
+
+def test_every_random_layer_is_a_function_of_seed_and_step():
+    """Also one that is no Dropout, and whatever was drawn from it before."""
+
+    def train(before):
+        body = keras.Sequential([keras.Input((4, 3)), keras.layers.Flatten(), keras.layers.GaussianNoise(0.5, seed=1)])
+        model = compiled(BetaVAE(Encoder(body, 2), dense_decoder((4, 3), 2)), run_eagerly=True)
+        for _ in range(before):
+            body(examples(4), training=True)
+        fit(model, examples(40), 16, 1)
+        return weights(model)
+
+    states = [train(before) for before in (0, 3)]
+    assert same(*states)
 
 
 def test_a_resumed_training_repeats_an_uninterrupted_one(tmp_path):

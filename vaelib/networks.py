@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,12 +27,12 @@ class Encoder(keras.Model):
         seed: integer >= 0; initialises the heads and the sampling layer's own noise.
 
     Raises:
-        ValueError: if `latent_dim` is no integer >= 1, or `seed` none >= 0.
+        ValueError: if `body` is no Keras model, `latent_dim` no integer >= 1, or `seed` none >= 0.
     """
 
     def __init__(self, body: keras.Model, latent_dim: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.body = body
+        self.body = require_network("body", body)
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.seed = positive_int("seed", seed, minimum=0)
         self.z_mean = layers.Dense(
@@ -64,8 +65,16 @@ class Encoder(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Encoder:
         """Rebuilds the encoder from its configuration."""
+        config = copy.deepcopy(config)  # Keras takes its parts out of it
         body = keras.saving.deserialize_keras_object(config.pop("body"), custom_objects=custom_objects)
         return cls(body, **config)
+
+
+def require_network(name: str, network: Any) -> keras.Model:
+    """Returns `network`, or raises a ValueError if it is no Keras model with known input and output shapes."""
+    if not isinstance(network, keras.Model) or not hasattr(network, "input_shape"):
+        raise argument_error(name, "be a Keras model that is built, with one input and one output", network)
+    return network
 
 
 def dense_encoder(

@@ -17,12 +17,25 @@ from small_models import (
     numpy_forward,
     plain_vae,
     same,
+    small_dataset,
     small_vae,
     step_noise,
     weights,
 )
 
-from vaelib import BetaVAE, Objective, StepLog, build_vae, dense_decoder, dense_encoder, load_vae, negative_elbo
+from vaelib import (
+    BetaVAE,
+    Encoder,
+    KLAnnealing,
+    Objective,
+    StepLog,
+    build_vae,
+    dense_decoder,
+    dense_encoder,
+    load_vae,
+    negative_elbo,
+    train_vae,
+)
 
 X = examples(10)
 
@@ -325,10 +338,86 @@ def test_generate_refuses(arguments, name):
 
 
 @pytest.mark.parametrize("call", ["fit", "evaluate"])
-def test_targets_are_refused(call):
+def test_targets_and_weights_are_refused_and_break_nothing(call):
+    model = compiled(plain_vae())
+    pairs, act = tf.data.Dataset.from_tensor_slices((X, X)).batch(4), getattr(model, call)
+    for name, arguments in (("y", {"y": X}), ("sample_weight", {"sample_weight": np.ones(len(X))})):
+        with pytest.raises(ValueError, match=rf"^Argument `{name}` must be left out: .* Received: {name}=an array of"):
+            act(X, **arguments)
+    with pytest.raises(ValueError, match=r"^Argument `x` must be examples alone.*Received: x=2 arrays a batch"):
+        act(pairs)
+    if call == "fit":
+        with pytest.raises(ValueError, match="^Argument `class_weight` must be left out"):
+            act(X, class_weight={0: 1.0})
+        for data in ((X, X), pairs):
+            with pytest.raises(ValueError, match="^Argument `validation_data` must be examples alone"):
+                act(X, validation_data=data)
+    act(X, verbose=0)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, tf.constant, np.ndarray.tolist, lambda x: x.astype("float64")])
+def test_arrays_of_any_kind_are_checked(wrap):
     model = compiled(plain_vae(), run_eagerly=True)
-    with pytest.raises(ValueError, match=r"Argument `x` must be examples alone.*Received: x=2 arrays a batch"):
-        getattr(model, call)(X, X, verbose=0)
+    expected = model.evaluate(X, verbose=0)
+    assert model.evaluate(wrap(X), verbose=0) == expected
+    model.fit(wrap(X), validation_data=X, verbose=0)
+    model.fit(X, validation_data=(X, None), verbose=0)
+    broken = X.copy()
+    broken[1] = np.nan
+    for act in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="^Argument `x` must hold only finite numbers"):
+            act(wrap(broken))
+        with pytest.raises(ValueError, match=r"^Argument `x` must hold examples of shape \(4, 3\). Received: x=None"):
+            act()
+    with pytest.raises(ValueError, match="^Argument `validation_data` must hold only finite numbers"):
+        model.fit(wrap(X), validation_data=broken)
+
+
+def test_single_batches():
+    model = compiled(plain_vae(), run_eagerly=True)
+    expected = model.evaluate(X, batch_size=len(X), verbose=0, return_dict=True)
+    model.reset_metrics()
+    assert model.test_on_batch(X, return_dict=True) == expected
+    model.train_on_batch(X)
+    assert int(model.optimizer.iterations) == 1
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
+def test_losses_are_float32_under_any_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = plain_vae(Objective())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    losses = model.objective.losses(model.terms(X, np.ones((10, 2), "float32")), model.beta)
+    assert {loss.dtype for loss in losses} == {tf.float32}
+    if policy != "float64":  # whose initial weights are others
+        exact = plain_vae().objective.losses(plain_vae().terms(X, np.ones((10, 2), "float32")), 1.0)
+        np.testing.assert_allclose(losses, exact, rtol=0.05)
+    result = train_vae(model, small_dataset(), 2, scheduler=KLAnnealing(0, 1, 1), batch_size=25)
+    np.testing.assert_allclose(result.steps.beta, [0, 0.5, 1, 1])
+    assert math.isfinite(result.test.negative_elbo)
+
+
+@pytest.mark.parametrize("kind", [BetaVAE, Encoder])
+def test_a_configuration_serves_twice(kind):
+    model = plain_vae()
+    config = (model if kind is BetaVAE else model.encoder).get_config()
+    keys = set(config)
+    for _ in range(2):
+        assert isinstance(kind.from_config(config), kind)
+    assert set(config) == keys
+
+
+def test_parts_that_are_none_are_refused():
+    model = plain_vae()
+    for arguments, name in (
+        ((model.decoder, model.encoder), "encoder"),
+        ((model.encoder, None), "decoder"),
+        ((model.encoder, keras.Sequential([keras.layers.Dense(12)])), "decoder"),
+    ):
+        with pytest.raises(ValueError, match=rf"^Argument `{name}` must be a .*Received: {name}="):
+            BetaVAE(*arguments)
 
 
 def test_rubbish_is_not_loaded(tmp_path):
