@@ -88,11 +88,25 @@ def test_restored_weights_are_the_files_after_training(tmp_path):
     assert same(weights(twin), weights(model))
 
 
+def test_file_is_checked_when_training_starts(tmp_path):
+    model, x = compiled(plain_vae(), run_eagerly=True), examples(8)
+    (tmp_path / "best.weights.h5").write_text("earlier")
+    for path in (tmp_path / "best.weights.h5", tmp_path / "best.weights.h5" / "deeper.weights.h5"):
+        with pytest.raises(ValueError, match=r"^Argument `path` must .*Received: path="):
+            fit(model, x, 8, 1, callbacks=[ValidationMonitor(x, verbose=False), BestModel(path=path)])
+    assert int(model.optimizer.iterations) == 0
+    assert (tmp_path / "best.weights.h5").read_text() == "earlier"
+    for path in (tmp_path / "best.weights.h5", tmp_path / "new" / "best.weights.h5"):
+        best = BestModel(path=path, overwrite=True)
+        fit(model, x, 8, 1, callbacks=[ValidationMonitor(x, verbose=False), best])
+        plain_vae().load_weights(path)
+
+
 def test_refuses():
     for warmup_end in (-1, np.nan, "3"):
         with pytest.raises(ValueError, match="Argument `warmup_end` must be a finite number >= 0"):
             BestModel(warmup_end)
     with pytest.raises(ValueError, match="Argument `path` must end in .weights.h5. Received: path='best.keras'"):
         BestModel(path="best.keras")
-    with pytest.raises(ValueError, match="`monitor` must be among the logs: .*kl_loss.*Place a ValidationMonitor"):
+    with pytest.raises(ValueError, match="`monitor` must be among the logs: .*kl_loss.*such as ValidationMonitor"):
         fit(compiled(plain_vae(), run_eagerly=True), examples(8), 8, 1, callbacks=[BestModel()])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
-import keras
-
 from vaelib._checks import argument_error, finite_float
-from vaelib._files import atomic_path
+from vaelib._files import atomic_path, writable_folder
+from vaelib.callbacks.base import VAECallback
 from vaelib.steps import Snapshot
 
 
-class BestModel(keras.callbacks.Callback):
+class BestModel(VAECallback):
     """Keeps the weights of the epoch with the lowest `val_negative_elbo` and restores them when training ends.
 
     An epoch counts if some of it was trained after `warmup_end`, at the highest β: a model trained under a small
@@ -25,9 +25,11 @@ class BestModel(keras.callbacks.Callback):
         path: file ending in `.weights.h5`, written at each improvement; none by default.
         monitor: name of the figure, lower is better; the callback that logs it comes first.
         restore: whether the model ends with the best weights; False keeps the last ones.
+        overwrite: whether `path` may exist when training starts.
 
     Raises:
-        ValueError: if `warmup_end` is negative or `path` has another ending; in training, if nothing logs `monitor`.
+        ValueError: if `warmup_end` is negative or `path` has another ending; when training starts, if `path` cannot
+            be written or holds earlier results; after the first epoch, if nothing has logged `monitor`.
     """
 
     def __init__(
@@ -36,20 +38,24 @@ class BestModel(keras.callbacks.Callback):
         path: str | os.PathLike[str] | None = None,
         monitor: str = "val_negative_elbo",
         restore: bool = True,
+        overwrite: bool = False,
     ) -> None:
         super().__init__()
         self.warmup_end = finite_float("warmup_end", warmup_end, minimum=0)
         if path is not None and not str(path).endswith(".weights.h5"):
             raise argument_error("path", "end in .weights.h5", str(path))
-        self.path = path
+        self.path = None if path is None else Path(path)
         self.monitor = monitor
         self.restore = restore
+        self.overwrite = overwrite
         self.counted_from = math.floor(self.warmup_end)  # the first epoch that goes on past warmup_end
         self.best_epoch: int | None = None
         self.best = math.inf
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Forgets an earlier training."""
+        """Makes sure that the file can be written; forgets an earlier training."""
+        if self.path is not None:
+            writable_folder("path", self.path.parent, [self.path.name], self.overwrite)
         self.best_epoch, self.best = None, math.inf
         self._snapshot = Snapshot(self.model.variables)
 
@@ -57,7 +63,7 @@ class BestModel(keras.callbacks.Callback):
         """Compares the epoch with the best so far."""
         value = (logs or {}).get(self.monitor)
         if value is None:
-            remedy = "Place a ValidationMonitor before BestModel."
+            remedy = "Place the callback that logs it, such as ValidationMonitor, before BestModel."
             raise argument_error("monitor", f"be among the logs: {', '.join(logs or ())}", self.monitor, remedy)
         if epoch >= self.counted_from and value < self.best:
             self.best, self.best_epoch = value, epoch

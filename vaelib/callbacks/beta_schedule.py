@@ -6,21 +6,21 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from vaelib._checks import argument_error, finite_float, one_of
+from vaelib.callbacks.base import VAECallback
 from vaelib.schedules import LinearBetaScheduler, beta_table, first_peak
 
 
-class BetaSchedule(keras.callbacks.Callback):
+class BetaSchedule(VAECallback):
     """Sets a model's β from a schedule.
 
     With `per="step"` the schedule becomes a table over steps that the compiled step reads by the optimizer's
     iteration, β(epoch + step / steps_per_epoch): exact also when one call runs an epoch of steps. With
     `per="epoch"` β is assigned when an epoch begins. Either way `beta`, the value of the epoch's last step,
-    is in the logs and the history. The model keeps its last β
-    afterwards; `BetaVAE.fit` takes the table away.
+    is in the logs and the history. `BetaVAE.fit` takes the table away afterwards; the model keeps its last β, or
+    that of its best epoch where `BestModel` restores it with the weights.
 
     Args:
         scheduler: a schedule, or any callable from the (fractional, 0-based) epoch to β.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
+from vaelib.callbacks.base import VAECallback
 from vaelib.steps import LOG_COLUMNS
 
 
-class StepReader(keras.callbacks.Callback):
+class StepReader(VAECallback):
     """A callback that reads the current epoch's steps from the model, whatever their number per execution."""
 
     first_step = 0
@@ -34,12 +34,16 @@ class StepReader(keras.callbacks.Callback):
 class StepLog(StepReader):
     """Keeps the batch size, β, the three losses and the mean squared error of every optimizer step.
 
-    `frame()` returns them as a table once training has ended.
+    `frame()` returns them as a table, of no rows before the first training.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epochs: list[tuple[int, int, np.ndarray]] = []  # epoch, its first step, its rows
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forgets an earlier training."""
-        self._epochs: list[tuple[int, int, np.ndarray]] = []  # epoch, its first step, its rows
+        self._epochs = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Reads what the last execution wrote, before anything can undo it."""
@@ -51,10 +55,12 @@ class StepLog(StepReader):
 
     def frame(self) -> pd.DataFrame:
         """Returns all steps: index `step`; columns `epoch`, `examples`, `beta`, the losses, `mean_squared_error`."""
-        epochs = np.concatenate([np.full(len(rows), epoch) for epoch, _, rows in self._epochs])
-        steps = np.concatenate([first + np.arange(len(rows)) for _, first, rows in self._epochs])
+        none = np.empty((0, len(LOG_COLUMNS)), "float32")
+        kept = [(0, 0, none), *self._epochs]
+        epochs = np.concatenate([np.full(len(rows), epoch) for epoch, _, rows in kept])
+        steps = np.concatenate([first + np.arange(len(rows)) for _, first, rows in kept])
         frame = pd.DataFrame(
-            np.concatenate([rows for *_, rows in self._epochs]),
+            np.concatenate([rows for *_, rows in kept]),
             index=pd.Index(steps, name="step"),
             columns=list(LOG_COLUMNS),
         )
