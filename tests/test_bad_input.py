@@ -6,16 +6,22 @@ import stat
 import keras
 import numpy as np
 import pytest
-from small_models import SHAPE, compiled, examples, plain_vae, same, small_dataset, weights
+from small_models import SHAPE, compiled, examples, plain_vae, same, small_dataset, small_vae, weights
 
 from vaelib import (
+    BestModel,
     BetaSchedule,
     BetaScheduler,
     Dataset,
     KLAnnealing,
+    NaNGuard,
     Objective,
+    StepLog,
+    ValidationMonitor,
     build_vae,
     encode,
+    example_terms,
+    fit_sigma2,
     load_dataset,
     negative_elbo,
     train_vae,
@@ -83,6 +89,10 @@ CASES = {
     "two schedules": ({"scheduler": 1.0, "callbacks": [KLAnnealing()]}, "scheduler"),
     "two schedules as callbacks": ({"callbacks": [KLAnnealing(), KLAnnealing()]}, "scheduler"),
     "a callback without a list": ({"callbacks": keras.callbacks.History()}, "callbacks"),
+    "no list of callbacks": ({"callbacks": None}, "callbacks"),
+    "text for callbacks": ({"callbacks": "a"}, "callbacks"),
+    "a number among the callbacks": ({"callbacks": [3]}, "callbacks"),
+    "batches of one with batch norm": ({"model": small_vae(), "batch_size": 1}, "batch_size"),
     "unknown verbosity": ({"verbose": 3}, "verbose"),
 }
 
@@ -98,6 +108,25 @@ def test_training_refuses(changes, name, tmp_path):
     assert caught.value.__cause__ is None
     assert same(weights(model), before)
     assert list(tmp_path.iterdir()) == []
+
+
+def other_model():
+    model = keras.Sequential([keras.Input(SHAPE), keras.layers.Dense(3)])
+    model.compile(loss="mse")
+    return model
+
+
+@pytest.mark.parametrize("model", [None, other_model(), examples(9)], ids=["none", "other", "array"])
+def test_a_model_that_is_no_vae(model):
+    for function in (encode, example_terms, fit_sigma2, negative_elbo):
+        with pytest.raises(ValueError, match=error("model")):
+            function(model, plain_vae())
+
+
+@pytest.mark.parametrize("make", [BestModel, KLAnnealing, NaNGuard, StepLog, lambda: ValidationMonitor(examples(9))])
+def test_callbacks_of_a_model_that_is_no_vae(make):
+    with pytest.raises(ValueError, match=error("model") + "<Sequential"):
+        other_model().fit(examples(9), examples(9), callbacks=[make()], verbose=0)
 
 
 def test_weights_that_are_not_finite():

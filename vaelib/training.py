@@ -22,7 +22,7 @@ from vaelib._files import atomic_path, writable_folder
 from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
 from vaelib.data import Dataset
 from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
-from vaelib.models import BetaVAE
+from vaelib.models.beta_vae import BetaVAE, require_vae
 from vaelib.plots import plot_vae_history
 from vaelib.randomness import order_at, stream
 from vaelib.schedules import ConstantBetaScheduler, beta_table
@@ -101,6 +101,10 @@ def train_vae(
     is the one with the lowest validation negative ELBO at β = 1, among those trained at least in part after the
     schedule has first reached its highest β; its weights are restored.
 
+    Each call is a training of its own: Adam, the order of the data, noise and dropout begin at step 0, so two calls
+    of n epochs are not one of 2n. A training that is to be interrupted and resumed uses Keras' `fit` with
+    `initial_epoch` and the callbacks of this function.
+
     Args:
         model: a β-VAE. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
             start, keep `model.get_weights()` and set them back: that traces nothing anew.
@@ -144,7 +148,7 @@ def train_vae(
         raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
     if verbose == "auto":
         verbose = int(sys.stderr.isatty())
-    if isinstance(callbacks, keras.callbacks.Callback):
+    if not isinstance(callbacks, list | tuple) or not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
         raise argument_error("callbacks", "be a list of Keras callbacks", callbacks)
     steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
     schedule = _schedule(scheduler, callbacks)
@@ -157,7 +161,7 @@ def train_vae(
     _compile(model, learning_rate, steps_per_epoch)
 
     step_log, guard = StepLog(), NaNGuard()
-    best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best)
+    best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     if best.counted_from >= epochs:
         warnings.warn(
             f"β reaches its highest value at epoch {warmup_end:g}, when this training of {epochs} epochs is over: "
@@ -202,8 +206,7 @@ def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Datas
 
 def _check_model_and_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> None:
     """Raises a ValueError if the model cannot be trained on the data."""
-    if not isinstance(model, BetaVAE):
-        raise argument_error("model", "be a vaelib.BetaVAE, for example from build_vae", model)
+    require_vae("model", model)
     if not isinstance(dataset, Dataset):
         raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
     broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
@@ -213,6 +216,9 @@ def _check_model_and_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> 
         model.check(f"dataset.{part}", getattr(dataset, part))
     if batch_size > len(dataset.x_train):
         raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
+    if batch_size == 1 and any(isinstance(layer, keras.layers.BatchNormalization) for layer in model._flatten_layers()):
+        remedy = "Build the model with batch_norm=False to train on single examples."
+        raise argument_error("batch_size", "be >= 2 with batch normalisation, whose mean it would be", 1, remedy)
 
 
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
@@ -241,7 +247,8 @@ def _warmup_end(schedule: BetaSchedule | None, epochs: int, steps_per_epoch: int
 def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
     """Gives the model a new Adam, or resets the one of an earlier `train_vae`, for which nothing is traced again."""
     plan = (steps_per_epoch, *(id(variable) for variable in model.trainable_variables))
-    optimizer, constant = getattr(model, "optimizer", None), isinstance(learning_rate, float)
+    optimizer: Any = getattr(model, "optimizer", None)
+    constant = isinstance(learning_rate, float)
     if constant and getattr(optimizer, "vaelib_plan", None) == plan:
         for variable in optimizer.variables:
             variable.assign(keras.ops.zeros_like(variable))
@@ -250,7 +257,8 @@ def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
     optimizer = keras.optimizers.Adam(learning_rate)
     if constant:
         optimizer.vaelib_plan = plan
-    model.compile(optimizer=optimizer, steps_per_execution=steps_per_epoch, jit_compile=False)
+    # every step counts: a loss scale for float16 would skip steps, and sums over pixels need none
+    model.compile(optimizer, steps_per_execution=steps_per_epoch, jit_compile=False, auto_scale_loss=False)
 
 
 def _report(model: BetaVAE, dataset: Dataset) -> Elbo:
