@@ -64,6 +64,9 @@ def test_shape_pixels_and_repr() -> None:
         ),
         ({"y_train": ["a"] * 8, "y_val": ["a"] * 2, "y_test": ["a"] * 2}, "`y_train` must hold real numbers"),
         ({"order": np.zeros(12, int)}, "`order` must hold each row number below 12 once"),
+        ({"order": np.arange(12) + 0.5}, "`order` must hold each row number below 12 once"),
+        ({"order": None}, "`order` must hold real numbers"),
+        ({"order": 3}, r"`order` must have the shape \(n,\)"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(changed: Any, message: Any) -> None:

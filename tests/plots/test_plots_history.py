@@ -79,6 +79,7 @@ def test_own_axes_are_used() -> None:
         (3, "`history` must be a mapping, a DataFrame or have a `.history`"),
         (LOSSES | {"beta": [0.0]}, "columns of one length"),
         (dict.fromkeys(LOSSES, ()), "hold one number or more for each name"),
+        (LOSSES | {"kl_loss": ["a", "b"]}, "`history` must hold numbers. Received: history='kl_loss' with other"),
         (LOSSES | {"kl_loss": [[1.0], [2.0]]}, r"one number or more.*'kl_loss' of shape \(2, 1\)"),
     ],
 )
@@ -118,7 +119,8 @@ def test_a_curve_of_one_point_is_a_dot() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"curves": {}}, "hold at least one curve"),
+        ({"curves": {}}, "be a mapping from names to curves, at least one"),
+        ({"curves": [1, 2]}, r"be a mapping from names to curves.*Received: curves=\[1, 2\]"),
         ({"curves": {"a": []}}, "one number or more"),
         (
             {"curves": {"a": [1.0, 2.0]}, "x": [1.0]},

@@ -76,6 +76,10 @@ def test_table_refuses_arguments() -> None:
         beta_table(scheduler, 1, 1, first_epoch=-1)
     with pytest.raises(ValueError, match="`scheduler` must be a callable"):
         beta_table(0.5, 1, 1)
+    for wrong in (lambda: 1.0, lambda epoch, step: 1.0):
+        with pytest.raises(ValueError, match="`scheduler` must take one argument, the epoch. Received: scheduler=<fun"):
+            beta_table(wrong, 1, 1)
+    assert beta_table(float, 1, 1).tolist() == [0.0]
 
 
 def test_first_peak() -> None:
@@ -115,5 +119,8 @@ def test_readers_own_schedule_gets_config_repr_equality_and_hash() -> None:
 def test_from_config_refuses_other_types_and_unknown_parameters() -> None:
     with pytest.raises(ValueError, match="`config` must have the type 'constant'. Received: config={'type': 'linear'}"):
         ConstantBetaScheduler.from_config({"type": "linear"})
+    for config in (None, "a", "", []):
+        with pytest.raises(ValueError, match="`config` must be a mapping, such as get_config returns. Received: conf"):
+            ConstantBetaScheduler.from_config(config)
     with pytest.raises(ValueError, match="`config` must hold only type, beta"):
         ConstantBetaScheduler.from_config({"type": "constant", "bta": 1.0})

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from vaelib._arrays import Array, problem_of
+from vaelib._arrays import Array, finite_array, problem_of
 from vaelib._checks import Described, argument_error, finite_float, positive_int
 from vaelib.data.checks import check_examples
 
@@ -66,10 +66,10 @@ class Dataset:
             if labelled:
                 self._set_labels(f"y_{part}", len(x))
         total = sum(self._sizes)
-        order = np.asarray(self.order, dtype=np.int64) if len(self.order) else np.arange(total)
+        order = np.arange(total) if np.size(self.order) == 0 else finite_array("order", self.order, 1, "(n,)")
         if not np.array_equal(np.sort(order), np.arange(total)):
             raise argument_error("order", f"hold each row number below {total} once", self.order)
-        self._set("order", order)
+        self._set("order", order.astype(np.int64))
 
     def _set_labels(self, name: str, n: int) -> None:
         y = np.asarray(getattr(self, name))

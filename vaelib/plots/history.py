@@ -87,8 +87,8 @@ def plot_curves(
     Raises:
         ValueError: if there is no curve, or a curve is empty or does not match `x`.
     """
-    if not curves:
-        raise argument_error("curves", "hold at least one curve", curves)
+    if not hasattr(curves, "items") or len(curves) == 0:
+        raise argument_error("curves", "be a mapping from names to curves, at least one", curves)
     if ax is None:
         _, ax = plt.subplots()
     lines = []
@@ -140,7 +140,10 @@ def _columns(history: Any) -> dict[str, npt.NDArray[Any]]:
 
 
 def _column(argument: str, name: str, values: Any) -> npt.NDArray[Any]:
-    column = np.asarray(values, dtype=np.float64)
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise argument_error(argument, "hold numbers", Described(f"{name!r} with other values")) from None
     if column.ndim != 1 or len(column) == 0:
         received = Described(f"{name!r} of shape {column.shape}")
         raise argument_error(argument, "hold one number or more for each name", received)

@@ -56,8 +56,10 @@ class BetaScheduler(ABC):
         """Builds the scheduler that `get_config` describes; "type" may be left out.
 
         Raises:
-            ValueError: if `config` names another type or an unknown parameter.
+            ValueError: if `config` is no mapping, or names another type or an unknown parameter.
         """
+        if not isinstance(config, Mapping):
+            raise argument_error("config", "be a mapping, such as get_config returns", config)
         parameters = dict(config)
         type_name = parameters.pop("type", cls.type_name)
         if type_name != cls.type_name:
@@ -146,6 +148,12 @@ def first_peak(scheduler: Callable[[float], float], epochs: int) -> float:
 def _betas(scheduler: Callable[[float], float], epochs: Sequence[float]) -> npt.NDArray[np.float64]:
     if not callable(scheduler):
         raise argument_error("scheduler", "be a callable from an epoch to beta", scheduler)
+    try:
+        inspect.signature(scheduler).bind(0.0)
+    except TypeError:
+        raise argument_error("scheduler", "take one argument, the epoch", scheduler) from None
+    except ValueError:
+        pass  # a built-in function that states no signature
     values = np.empty(len(epochs))
     for i, epoch in enumerate(epochs):
         value: Any = scheduler(epoch)

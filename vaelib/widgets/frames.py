@@ -17,7 +17,6 @@ from vaelib._checks import Described, argument_error, positive_int
 
 _DPI = 120
 _COLOURS = 128
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def frame_slider(
@@ -43,18 +42,24 @@ def frame_slider(
 
     Raises:
         ValueError: if there is no frame, if a frame is neither figure nor PNG, if labels or alts are not one
-            for each frame, if labels repeat or an alt is empty, or `start` is no frame's number.
+            for each frame, if labels repeat or an alt is empty, if `description` is no text, or `start` is no
+            frame's number.
     """
+    for name, values in (("frames", frames), ("labels", labels), ("alts", alts)):
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise argument_error(name, "be a list with one entry for each frame", values)
     if not frames:
         raise argument_error("frames", "hold at least one frame", frames)
     for name, texts in (("labels", labels), ("alts", alts)):
-        if isinstance(texts, str) or len(texts) != len(frames):
+        if len(texts) != len(frames):
             received = Described(f"{len(texts)} of them for {len(frames)} frames")
             raise argument_error(name, "have one entry for each frame", received)
     if len({str(label) for label in labels}) < len(labels):
         raise argument_error("labels", "differ from each other", list(labels))
-    if not all(alt.strip() for alt in alts):
+    if not all(isinstance(alt, str) and alt.strip() for alt in alts):
         raise argument_error("alts", "describe each frame", list(alts))
+    if not isinstance(description, str):
+        raise argument_error("description", "be text", description)
     if positive_int("start", start, minimum=0) >= len(frames):
         raise argument_error("start", f"be below the number of frames, {len(frames)}", start)
 
@@ -72,7 +77,12 @@ def frame_slider(
 
 
 def _png(frame: Figure | bytes) -> bytes:
-    if isinstance(frame, bytes) and frame.startswith(_PNG):
+    if isinstance(frame, bytes):
+        try:
+            Image.open(io.BytesIO(frame), formats=["PNG"]).verify()
+        except (OSError, SyntaxError) as error:
+            received = Described(f"{len(frame)} bytes ({error})")
+            raise argument_error("frames", "hold the bytes of whole PNG files", received) from None
         return frame
     if not isinstance(frame, Figure):
         received = Described(f"a frame of type {type(frame).__name__}")
