@@ -101,10 +101,11 @@ _build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(VENV)/.installed
 # the browser test drives Chromium; CHROMIUM=path names one that is not found by itself
 browser: $(VENV)/.installed
 	@$(PY) tests/find_browser.py && exit 0; \
+	echo "Installing Chromium for the browser test"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the browser test"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	fi; \
+	$(PY) tests/find_browser.py || $(VENV)/bin/playwright install chromium; \
 	$(PY) tests/find_browser.py && exit 0; \
-	echo "The browser test needs Chromium or Chrome. Install it (apt install chromium), name it (CHROMIUM=/path)," >&2; \
-	echo "or run: $(VENV)/bin/playwright install chromium" >&2; exit 1
+	echo "The browser test needs Chromium or Chrome, and neither apt nor Playwright could install it here." >&2; \
+	echo "Install one (apt install chromium) or name one (CHROMIUM=/path), then run this again." >&2; exit 1
