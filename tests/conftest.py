@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: the built book, a server for it, a browser."""
+"""What several test files share: closed figures, the built book and a server for it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 from nbval.plugin import IPyNbFile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-matplotlib.use("agg")  # not by environment variable: kernels would inherit it and draw nothing
+mpl.use("agg")  # not by environment variable: kernels would inherit it and draw nothing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,6 +38,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for collector in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         collector.skip_compare = (*collector.skip_compare, "stderr")
+
+
+@pytest.fixture(autouse=True)
+def figures_closed_and_style_reset() -> Iterator[None]:
+    """Leaves no figure and no style behind."""
+    with mpl.rc_context():
+        yield
+    plt.close("all")
 
 
 @dataclass(frozen=True)
