@@ -1,8 +1,8 @@
 """Random draws as functions of a seed and a position, never of what was drawn before.
 
 Each use of chance has a named stream of its own (initialisation, data order, sampling noise, dropout,
-evaluation). Two trainings with one seed are therefore a pair, whatever their β schedules, and a resumed
-training repeats an uninterrupted one.
+evaluation). Two trainings with one seed are therefore a pair, whatever their β schedules, and one that is
+resumed by `fit(..., initial_epoch=...)` repeats an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def initializer(name: str, seed: int, layer: str) -> keras.initializers.Initiali
 
 
 def set_position(seed_generators: list[keras.random.SeedGenerator], seed: int, position: Any) -> None:
-    """Makes the next draw of each generator (dropout's) depend on `seed` and `position` alone."""
+    """Makes the next draw of each generator (dropout's, say) depend on `seed` and `position` alone."""
     for i, generator in enumerate(seed_generators):
         state = tf.stack([tf.cast(stream(seed, f"dropout/{i}"), "int64"), tf.cast(position, "int64")])
         generator.state.assign(tf.cast(state, generator.state.dtype))
