@@ -154,13 +154,6 @@ def train_vae(
     schedule = _schedule(scheduler, callbacks)
     warmup_end = _warmup_end(schedule, epochs, steps_per_epoch)
     folder = None if output is None else writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT), overwrite)
-
-    if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
-        # a learned σ² starts where a decoder that knows only the mean would have it
-        model.log_sigma2.assign(math.log(float(np.var(dataset.x_train, axis=0).mean()) + 1e-12))
-    _compile(model, learning_rate, steps_per_epoch)
-
-    step_log, guard = StepLog(), NaNGuard()
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     if best.counted_from >= epochs:
         warnings.warn(
@@ -168,6 +161,13 @@ def train_vae(
             "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
             stacklevel=2,
         )
+
+    if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
+        # a learned σ² starts where a decoder that knows only the mean would have it
+        model.log_sigma2.assign(math.log(float(np.var(dataset.x_train, axis=0).mean()) + 1e-12))
+    _compile(model, learning_rate, steps_per_epoch)
+
+    step_log, guard = StepLog(), NaNGuard()
     active = [step_log, guard, *([] if schedule is None else [schedule])]
     active += [ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
     active.append(_LearningRate(best.monitor, reduce_learning_rate, best.counted_from))
