@@ -6,6 +6,7 @@ import stat
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_models import SHAPE, compiled, examples, plain_vae, same, small_dataset, small_vae, weights
 
 from vaelib import (
@@ -248,3 +249,14 @@ def test_a_file_that_is_no_npz(tmp_path, content):
     with pytest.raises(ValueError, match=error("name_or_path")):
         load_dataset(path)
     assert path.read_bytes() == content
+
+
+def test_a_tensor_that_is_no_integer():
+    with pytest.raises(ValueError, match=error("epochs")):
+        train_vae(plain_vae(), small_dataset(), tf.constant(2.0))
+
+
+def test_the_steps_of_no_training_are_an_empty_table():
+    frame = StepLog().frame()
+    assert len(frame) == 0
+    assert "beta" in frame.columns
