@@ -9,7 +9,7 @@ from typing import Any
 
 from vaelib._checks import argument_error, finite_float
 from vaelib._files import atomic_path, writable_folder
-from vaelib.callbacks.base import VAECallback
+from vaelib.callbacks.step_log import VAECallback
 from vaelib.steps import Snapshot
 
 

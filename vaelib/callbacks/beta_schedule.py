@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vaelib._checks import argument_error, finite_float, one_of
-from vaelib.callbacks.base import VAECallback
+from vaelib.callbacks.step_log import VAECallback
 from vaelib.schedules import LinearBetaScheduler, beta_table, first_peak
 
 

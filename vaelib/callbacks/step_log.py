@@ -1,14 +1,27 @@
-"""Reading what the compiled training step recorded of every optimizer step."""
+"""A callback for a VAE alone, and the reading of what the compiled step recorded of every optimizer step."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
-from vaelib.callbacks.base import VAECallback
+from vaelib.models.beta_vae import require_vae
 from vaelib.steps import LOG_COLUMNS
+
+
+class VAECallback(keras.callbacks.Callback):
+    """A Keras callback for a `BetaVAE` and for no other model."""
+
+    def set_model(self, model: Any) -> None:
+        """Takes the model that `fit` trains.
+
+        Raises:
+            ValueError: if it is no `BetaVAE`.
+        """
+        super().set_model(require_vae("model", model))
 
 
 class StepReader(VAECallback):
