@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
+from vaelib._checks import Described, argument_error, finite_float, positive_int
 from vaelib.data.checks import check_examples
 from vaelib.layers import Sampling
-from vaelib.networks import Encoder, dense_decoder, dense_encoder, require_network
+from vaelib.networks import Encoder, require_network
 from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_kl
 from vaelib.randomness import normal_at, normal_rows, set_position, stream
 from vaelib.steps import StepTables
@@ -285,67 +284,3 @@ def require_vae(name: str, model: Any) -> BetaVAE:
     if not isinstance(model, BetaVAE):
         raise argument_error(name, "be a vaelib.BetaVAE, for example from build_vae", model)
     return model
-
-
-def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
-    """Loads a model that was saved as `.keras`, in Keras' safe mode: nothing in the file is executed.
-
-    Raises:
-        ValueError: if the file does not exist, is damaged, or holds no vaelib model.
-    """
-    try:
-        model = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many types, for missing, damaged, foreign and unsafe files
-        reason = str(error).partition("\n")[0][:200]
-        raise argument_error("path", "be a .keras file that vaelib saved", str(path), f"Keras says: {reason}") from None
-    if not isinstance(model, BetaVAE):
-        raise argument_error(
-            "path", "be a .keras file that vaelib saved", str(path), f"It holds a {type(model).__name__}."
-        )
-    return model
-
-
-def build_vae(
-    input_shape: Sequence[int],
-    latent_dim: int,
-    architecture: str = "dense",
-    objective: Objective | None = None,
-    *,
-    beta: float = 1.0,
-    hidden: Sequence[int] = (64, 32),
-    batch_norm: bool = True,
-    dropout: float = 0.1,
-    kernel_initializer: str = "GlorotUniform",
-    seed: int = 0,
-) -> BetaVAE:
-    """Builds a β-VAE; the decoder mirrors the encoder.
-
-    Args:
-        input_shape: shape of one example, e.g. `dataset.input_shape`.
-        latent_dim: number of latent units, >= 1.
-        architecture: "dense".
-        objective: likelihood and scale factors; by default the Gaussian with batch-optimal σ², both terms
-            summed.
-        beta: initial KL weight, >= 0.
-        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
-        batch_norm: whether all hidden layers but the last are batch-normalised.
-        dropout: rate after those layers, in [0, 0.95].
-        kernel_initializer: Keras initialiser of the ReLU layers.
-        seed: integer >= 0; initial weights, noise and dropout are functions of it.
-
-    Raises:
-        ValueError: if an argument is out of range.
-
-    >>> build_vae((8, 8, 1), latent_dim=2).count_params()
-    13125
-    """
-    one_of("architecture", architecture, ("dense",))
-    options: dict[str, Any] = {
-        "batch_norm": batch_norm,
-        "dropout": dropout,
-        "kernel_initializer": kernel_initializer,
-        "seed": seed,
-    }
-    encoder = dense_encoder(input_shape, latent_dim, hidden, **options)
-    decoder = dense_decoder(input_shape, latent_dim, tuple(reversed(hidden)), **options)
-    return BetaVAE(encoder, decoder, objective, beta, seed)
