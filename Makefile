@@ -23,10 +23,10 @@ help: ## this list
 
 install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:15 plus the download of 1 GB)
 
-book: _build/.book ## the rendered book in _build/html (0:12)
+book: _build/.book ## the rendered book in _build/html (0:10)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (3:30)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (2:50)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:30)
