@@ -21,7 +21,7 @@ help: ## this list
 	@echo "make <target>       what it does (minutes:seconds on two cores)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:15 plus the download of 1 GB)
+install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:20 and a download of 0.9 GB)
 
 book: _build/.book ## the rendered book in _build/html (0:10)
 	@echo "file://$(CURDIR)/$(INDEX)"
