@@ -46,7 +46,11 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
     Raises:
         ValueError: if `model` is no β-VAE, or `x` is no data of it.
     """
-    x = require_vae("model", model).check("x", x)
+    return checked_terms(model, require_vae("model", model).check("x", x))
+
+
+def checked_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
+    """Returns `example_terms` of data that `model.check` has returned, for those who evaluate it again and again."""
     batches = []
     for start in range(0, len(x), BATCH):
         batch = x[start : start + BATCH]

@@ -218,12 +218,12 @@ class Objective:
 
     def check(self, name: str, x: np.ndarray) -> None:
         """Raises a ValueError if the values of `x` lie outside the likelihood's support."""
-        if self.likelihood == "bernoulli" and not np.isin(x, (0, 1)).all():
-            grey = int((~np.isin(x, (0, 1))).sum())
+        grey = x[(x != 0) & (x != 1)] if self.likelihood == "bernoulli" else x[:0]
+        if grey.size:
             raise argument_error(
                 name,
                 "hold only 0 and 1 under likelihood='bernoulli'",
-                Described(f"{grey} other values, the first {x[~np.isin(x, (0, 1))].flat[0]:g}"),
+                Described(f"{grey.size} other values, the first {grey.flat[0]:g}"),
                 "Use dataset.binarized(), or likelihood='continuous_bernoulli' for grey values.",
             )
         if self.likelihood == "continuous_bernoulli" and (x.min() < 0 or x.max() > 1):

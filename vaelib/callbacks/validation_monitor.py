@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vaelib.callbacks.step_log import StepReader
-from vaelib.evaluation import elbo_of, example_terms
+from vaelib.evaluation import checked_terms, elbo_of
 from vaelib.objective import MIN_SIGMA2
 from vaelib.steps import LOG_COLUMNS
 
@@ -39,8 +39,8 @@ class ValidationMonitor(StepReader):
         self.verbose = verbose
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Checks the validation data."""
-        self.model.check("validation_data", self.validation_data)
+        """Checks the validation data, once for all epochs."""
+        self._checked = self.model.check("validation_data", self.validation_data)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, logs and prints."""
@@ -59,16 +59,17 @@ class ValidationMonitor(StepReader):
         model, objective = self.model, self.model.objective
         if not len(self.rows()):
             return {**dict.fromkeys(FIGURES, math.nan), "beta": model.get_kl_weight()}
-        terms = example_terms(model, self.validation_data)
+        terms = checked_terms(model, self._checked)
         n_pixels, beta = math.prod(model.example_shape), model.get_kl_weight()
         sigma2 = self.training_error() if objective.has_sigma2 else None
         log_sigma2 = math.log(sigma2) if sigma2 and objective.sigma2 == "optimal" else model.log_sigma2
         scale = objective.scales(n_pixels, model.latent_dim)
         distortion = terms.distortion.mean(dtype="float64")
         reconstruction = scale[0] * float(objective.reconstruction(distortion, n_pixels, log_sigma2))
-        kl = scale[1] * float(terms.kl.sum(axis=1, dtype="float64").mean())
-        elbo = elbo_of(model, terms, sigma2).negative_elbo
-        return dict(zip(FIGURES, (reconstruction + beta * kl, reconstruction, kl, beta, elbo), strict=True))
+        elbo = elbo_of(model, terms, sigma2)
+        kl = scale[1] * elbo.kl
+        values = (reconstruction + beta * kl, reconstruction, kl, beta, elbo.negative_elbo)
+        return dict(zip(FIGURES, values, strict=True))
 
     def training_error(self) -> float:
         """Returns the mean squared error per pixel over the examples that this epoch has trained on."""
