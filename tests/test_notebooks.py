@@ -20,7 +20,7 @@ from readme_picture import PICTURE, tagged_picture
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COLLAPSE = ROOT / "notebooks" / "03-kl-collapse.ipynb"
-OTHER_VALUES = {"seed": 1, "epochs": 8}
+OTHER_VALUES = {"seed": 1, "n_seeds": 1, "epochs": 8, "latent_dim": 4}
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
