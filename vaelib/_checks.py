@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import operator
 import reprlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -93,3 +94,31 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise argument_error(name, f"be one of {', '.join(map(repr, choices))}", value)
     return value
+
+
+def nearest(value: Any, choices: Iterable[str]) -> str:
+    """Returns "Did you mean …?" with the choice that `value` comes closest to, or "" if none is close.
+
+    >>> nearest("warmup_epoch", ("max_beta", "warmup_epochs"))
+    "Did you mean 'warmup_epochs'?"
+    """
+    close = difflib.get_close_matches(str(value), tuple(choices), n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def known_keys(name: str, mapping: Any, choices: Iterable[str], remedy: str = "") -> dict[str, Any]:
+    """Returns `mapping` as a dict, or raises if it is none or has a key that is not among `choices`.
+
+    >>> known_keys("config", {"betta": 3}, ("beta",))
+    Traceback (most recent call last):
+    ValueError: Argument `config` must hold only the keys 'beta'. Received: config={'betta': 3}. Did you mean 'beta'?
+    """
+    choices = tuple(choices)
+    if not isinstance(mapping, Mapping):
+        raise argument_error(name, "be a mapping", mapping, remedy)
+    unknown = [key for key in mapping if key not in choices]
+    if unknown:
+        only = f"hold only the keys {', '.join(map(repr, choices))}" if choices else "hold no keys"
+        guess = " ".join(filter(None, (nearest(unknown[0], choices), remedy)))
+        raise argument_error(name, only, {key: mapping[key] for key in unknown}, guess)
+    return dict(mapping)
