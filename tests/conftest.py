@@ -22,6 +22,7 @@ from nbval.plugin import IPyNbFile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 mpl.use("agg")  # not by environment variable: kernels would inherit it and draw nothing
 
+pytest_plugins = ["promises_plugin"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

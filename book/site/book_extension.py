@@ -1,12 +1,14 @@
-"""Sphinx extension of this book: meta descriptions, widget scripts where needed, a calmer API reference."""
+"""Sphinx extension of this book: descriptions, widget scripts where needed, the promises, a calmer API reference."""
 
 from __future__ import annotations
 
+import csv
 import html
 import importlib
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from docutils import nodes
 from matplotlib.typing import ColorType
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
 
 HIDDEN_COLON = "\ue000"
@@ -108,6 +111,46 @@ def mark_columns(app: Sphinx, doctree: nodes.document) -> None:
             block["classes"].append("columns")
 
 
+class Promises(SphinxDirective):
+    """Shows the rows of promises.csv that belong to the document named; without a name, only their number."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Returns a sentence with the counts and the table."""
+        path = Path(self.env.srcdir) / "book" / "promises.csv"
+        self.env.note_dependency(str(path))
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if self.arguments in ([], [row["document"]])]
+        kept = sum(row["status"] == "kept" for row in rows)
+        count = f"{len(rows)} promises: {kept} kept, {len(rows) - kept} deviating."
+        return [nodes.paragraph(text=count), *([self.table(rows)] if self.arguments else [])]
+
+    def table(self, rows: list[dict[str, str]]) -> nodes.table:
+        """Returns a table of one row a promise."""
+        group = nodes.tgroup(cols=4)
+        group += [nodes.colspec(colwidth=width) for width in (8, 47, 10, 35)]
+        titles = nodes.row()
+        titles += [nodes.entry("", nodes.paragraph(text=title)) for title in ("Line", "Promise", "Status", "Tests")]
+        group += nodes.thead("", titles)
+        body = nodes.tbody()
+        for row in rows:
+            # a file's name is unique without its folder
+            tests = [nodes.literal(text=re.sub(r"^.*/", "", test)) for test in row["test"].split()]
+            texts = [row[key] for key in ("promise", "note") if row[key]]
+            cells = [
+                [nodes.paragraph(text=row["lines"].replace("-", "–"))],
+                [nodes.paragraph("", "", *self.parse_inline(text)[0]) for text in texts],
+                [nodes.paragraph(text=row["status"])],
+                [nodes.paragraph("", "", test) for test in tests],
+            ]
+            line = nodes.row(classes=[row["status"]])
+            line += [nodes.entry("", *cell) for cell in cells]
+            body += line
+        group += body
+        return nodes.table("", group, classes=["promises"])
+
+
 def skip_tuple_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     """Leaves out the fields of a named tuple, whose docstrings only count them."""
     return True if type(obj).__name__ == "_tuplegetter" else None
@@ -134,6 +177,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", show_colons, priority=600)
     app.connect("autodoc-process-signature", short_types)
     app.connect("doctree-read", mark_columns)
+    app.add_directive("promises", Promises)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, no extension here reads it
     return {"parallel_read_safe": True, "parallel_write_safe": True}
