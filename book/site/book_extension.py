@@ -129,26 +129,33 @@ class Promises(SphinxDirective):
     def table(self, rows: list[dict[str, str]]) -> nodes.table:
         """Returns a table of one row a promise."""
         group = nodes.tgroup(cols=4)
-        group += [nodes.colspec(colwidth=width) for width in (8, 47, 10, 35)]
+        group += [nodes.colspec(colwidth=width) for width in (9, 11, 45, 35)]
         titles = nodes.row()
-        titles += [nodes.entry("", nodes.paragraph(text=title)) for title in ("Line", "Promise", "Status", "Tests")]
+        titles += [nodes.entry("", nodes.paragraph(text=title)) for title in ("Line", "Status", "Promise", "Tests")]
         group += nodes.thead("", titles)
         body = nodes.tbody()
         for row in rows:
-            # a file's name is unique without its folder
-            tests = [nodes.literal(text=re.sub(r"^.*/", "", test)) for test in row["test"].split()]
             texts = [row[key] for key in ("promise", "note") if row[key]]
             cells = [
                 [nodes.paragraph(text=row["lines"].replace("-", "–"))],
-                [nodes.paragraph("", "", *self.parse_inline(text)[0]) for text in texts],
                 [nodes.paragraph(text=row["status"])],
-                [nodes.paragraph("", "", test) for test in tests],
+                [nodes.paragraph("", "", *self.parse_inline(text)[0]) for text in texts],
+                [nodes.paragraph("", "", *readable_test(test)) for test in row["test"].split()],
             ]
             line = nodes.row(classes=[row["status"]])
             line += [nodes.entry("", *cell) for cell in cells]
             body += line
         group += body
         return nodes.table("", group, classes=["promises"])
+
+
+def readable_test(test: str) -> list[nodes.Node]:
+    """Returns a test's name in words, and its file, whose name is unique without the folder."""
+    file, _, name = test.partition("::")
+    words = re.sub(r"\[.*", "", name.split("::")[-1]).removeprefix("test_").replace("_", " ")
+    if not file.startswith("tests/"):
+        words = f"example of {name.split('.')[-1]}"
+    return [nodes.Text(f"{words} "), nodes.inline(text=Path(file).name, classes=["file"])]
 
 
 def skip_tuple_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
