@@ -1,6 +1,29 @@
-"""β as a function of the epoch. NumPy only."""
+"""β as a function of the epoch, or of what training shows. NumPy only."""
 
-from vaelib.schedules.base import BetaScheduler, beta_table, first_peak
-from vaelib.schedules.warmups import ConstantBetaScheduler, LinearBetaScheduler
+from vaelib.schedules.base import BetaScheduler, Scheduler, beta_table, first_peak
+from vaelib.schedules.factory import get_beta_scheduler, register_beta_scheduler
+from vaelib.schedules.feedback import FeedbackBetaScheduler
+from vaelib.schedules.hierarchical import HierarchicalBetaScheduler
+from vaelib.schedules.warmups import (
+    ConstantBetaScheduler,
+    CosineBetaScheduler,
+    ExponentialBetaScheduler,
+    LinearBetaScheduler,
+    SigmoidBetaScheduler,
+)
 
-__all__ = ["BetaScheduler", "ConstantBetaScheduler", "LinearBetaScheduler", "beta_table", "first_peak"]
+__all__ = [
+    "Scheduler",
+    "BetaScheduler",
+    "FeedbackBetaScheduler",
+    "ConstantBetaScheduler",
+    "LinearBetaScheduler",
+    "CosineBetaScheduler",
+    "ExponentialBetaScheduler",
+    "SigmoidBetaScheduler",
+    "HierarchicalBetaScheduler",
+    "get_beta_scheduler",
+    "register_beta_scheduler",
+    "beta_table",
+    "first_peak",
+]

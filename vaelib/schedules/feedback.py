@@ -1,0 +1,95 @@
+"""Schedules that read training figures: the state and the pure step that they have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from vaelib._checks import argument_error, finite_float
+from vaelib.schedules.base import BetaScheduler
+
+_REMEDY = "Pass the figures of a step or an epoch, such as {'kl_loss': 3.2}."
+
+
+class FeedbackBetaScheduler(BetaScheduler):
+    """β from what training has shown so far: the β of a step comes from the figures of the steps before it.
+
+    Training keeps the state and calls `init` and `step`. Outside a training loop `update` keeps it in the scheduler,
+    and `scheduler(epoch)` is the current β, whatever the epoch. That state is no part of the configuration, of
+    equality or of the hash.
+
+    A subclass sets `per`, `reads` and `unit` and defines `init`, `step` and `bounds`.
+
+    Attributes:
+        per: "step" or "epoch", how often training updates it.
+        reads: the figure that it reads, "kl_loss" or "reconstruction_loss".
+    """
+
+    per: ClassVar[Literal["step", "epoch"]]
+    reads: ClassVar[Literal["kl_loss", "reconstruction_loss"]]
+
+    @property
+    @abstractmethod
+    def unit(self) -> str:
+        """The figure's unit: "nats", "squared_error" (summed over an example), "mse" (per element) or "relative"."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest β that it can give."""
+
+    @abstractmethod
+    def init(self) -> dict[str, float]:
+        """Returns the state before the first figure; its entry "beta" is the β to start with."""
+
+    @abstractmethod
+    def step(self, state: Mapping[str, Any], logs: Mapping[str, Any], xp: Any = np) -> tuple[dict[str, Any], Any]:
+        """Returns the next state and the β that follows from `logs`; a pure function.
+
+        Args:
+            state: what `init` or the last `step` returned; numbers, or arrays with one entry a member.
+            logs: the figures; only `logs[self.reads]` is read, a number or an array as the state's entries are.
+            xp: `numpy`, or `keras.ops` inside a compiled step.
+        """
+
+    def update(self, logs: Mapping[str, Any]) -> float:
+        """Takes in the figures of a step or an epoch and returns the β that follows.
+
+        Raises:
+            ValueError: if `logs` lacks the figure that `reads` names, or if it is not finite, or negative where
+                its unit cannot be.
+        """
+        if not isinstance(logs, Mapping):
+            raise argument_error("logs", "be a mapping", logs, _REMEDY)
+        if self.reads not in logs:
+            raise argument_error("logs", f"hold {self.reads!r}", dict(logs), _REMEDY)
+        # a reconstruction loss in nats is a density's: it may be negative
+        lowest = None if (self.reads, self.unit) == ("reconstruction_loss", "nats") else 0.0
+        figure = finite_float(self.reads, logs[self.reads], minimum=lowest)
+        state, beta = self.step(self._state, {self.reads: figure})
+        self.__dict__["_now"] = {name: float(value) for name, value in state.items()}
+        return float(beta)
+
+    def reset(self) -> None:
+        """Forgets every update."""
+        self.__dict__.pop("_now", None)
+
+    @property
+    def _state(self) -> dict[str, float]:
+        return self.__dict__.get("_now") or self.init()
+
+    def _beta(self, epoch: float) -> float:
+        return self._state["beta"]
+
+    @property
+    def warmup_end(self) -> float:
+        """0: when the highest β is reached cannot be known before."""
+        return 0.0
+
+
+def with_figure(state: Mapping[str, Any], name: str, figure: Any, xp: Any) -> Any:
+    """Returns the state's entry `name`, or `figure` as long as there has been no update (`state["updates"]` is 0)."""
+    return xp.where(state["updates"] > 0, state[name], figure)
