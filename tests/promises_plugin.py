@@ -32,7 +32,7 @@ class PromiseReport:
     def __init__(self, promises: list[dict[str, str]]) -> None:
         self.promises = promises
         self.outcomes: dict[str, str] = {}
-        self.broken: list[str] = []
+        self.broken: dict[str, list[str]] = {}  # what did not pass → the promises that name it
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes that a test passed, unless any of its phases fails or skips."""
@@ -53,7 +53,8 @@ class PromiseReport:
         if ended and is_whole_run(session.config):
             for row in self.promises:
                 for test in row["test"].split():
-                    self.broken += [f"{row['document']} {row['lines']}: {reason}" for reason in self.not_passed(test)]
+                    for reason in self.not_passed(test):
+                        self.broken.setdefault(reason, []).append(f"{row['document']} {row['lines']}")
         if self.broken:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -61,8 +62,8 @@ class PromiseReport:
         """Lists the broken promises."""
         if self.broken:
             terminalreporter.section("promises of book/promises.csv that no passed test keeps", red=True)
-            for line in self.broken:
-                terminalreporter.line(line)
+            for reason, places in self.broken.items():
+                terminalreporter.line(f"{reason} ({', '.join(places)})")
 
 
 def pytest_configure(config: pytest.Config) -> None:

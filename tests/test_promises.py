@@ -167,13 +167,13 @@ def run(folder: Path, promised: list[str], *options: str, suite: str = SUITE) ->
     command = [sys.executable, "-m", "pytest", *options]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("a.md ")]
+    return done.returncode, [line for line in done.stdout.splitlines() if "(a.md " in line]
 
 
 @pytest.mark.parametrize("options", [(), WITH_TWO_WORKERS], ids=["one process", "two workers"])
 def test_a_whole_run_lists_the_promises_that_no_passed_test_keeps(tmp_path: Path, options: tuple[str, ...]) -> None:
     code, broken = run(tmp_path, list(KEEPS), *options)
-    expected = [f"a.md {i}: checks/test_it.py::{text}" for i, texts in enumerate(KEEPS.values()) for text in texts]
+    expected = [f"checks/test_it.py::{text} (a.md {i})" for i, texts in enumerate(KEEPS.values()) for text in texts]
     assert (code, sorted(broken)) == (1, sorted(expected))
 
 
@@ -191,6 +191,11 @@ def test_a_broken_promise_alone_fails_the_run(
     tmp_path: Path, promised: str, suite: str, code: int, options: tuple[str, ...]
 ) -> None:
     assert run(tmp_path, [promised], *options, suite=suite)[0] == code
+
+
+def test_a_test_that_two_promises_name_is_listed_once(tmp_path: Path) -> None:
+    _, broken = run(tmp_path, ["test_skipped", "test_fine", "test_skipped"])
+    assert broken == ["checks/test_it.py::test_skipped skipped (a.md 0, a.md 2)"]
 
 
 @pytest.mark.parametrize(
