@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class FeedbackBetaScheduler(BetaScheduler):
         reads: the figure that it reads, "kl_loss" or "reconstruction_loss".
     """
 
-    per: ClassVar[Literal["step", "epoch"]]
-    reads: ClassVar[Literal["kl_loss", "reconstruction_loss"]]
+    per: ClassVar[str]
+    reads: ClassVar[str]
 
     @property
     @abstractmethod
@@ -90,6 +90,15 @@ class FeedbackBetaScheduler(BetaScheduler):
         return 0.0
 
 
-def with_figure(state: Mapping[str, Any], name: str, figure: Any, xp: Any) -> Any:
-    """Returns the state's entry `name`, or `figure` as long as there has been no update (`state["updates"]` is 0)."""
-    return xp.where(state["updates"] > 0, state[name], figure)
+def moving_average(state: Mapping[str, Any], name: str, figure: Any, smoothing: float, xp: Any) -> Any:
+    """Returns smoothing · state[name] + (1 − smoothing) · figure; the first figure itself while state["seen"] is 0."""
+    average = smoothing * state[name] + (1.0 - smoothing) * figure
+    return xp.where(state["seen"] > 0, average, figure)
+
+
+def smoothing_factor(value: Any) -> float:
+    """Returns the factor of a moving average as a float in [0, 1), or raises."""
+    smoothing = finite_float("smoothing", value, minimum=0.0, maximum=1.0)
+    if smoothing == 1.0:
+        raise argument_error("smoothing", "be < 1", value)
+    return smoothing
