@@ -21,7 +21,8 @@ def nll(objective, x=X, output=OUTPUT, **options):
 
 
 def terms_of(reconstruction, kl, shape=(5, 4, 3)):
-    return Terms(np.zeros(shape, "float32"), np.float32(reconstruction), (Latents(None, None, np.float32(kl)),))
+    reconstruction, kl = np.float32(reconstruction), np.float32(kl)
+    return Terms(np.zeros(shape, "float32"), reconstruction, reconstruction, (Latents(None, None, kl, kl),))
 
 
 # --- KL ---

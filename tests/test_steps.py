@@ -2,51 +2,71 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vaelib.steps import LOG_COLUMNS, Snapshot, StepTables
+from vaelib import ControlBetaScheduler
+from vaelib.steps import Snapshot, StepFeedback, StepTables, log_columns
+
+LOSSES = ("total_loss", "reconstruction_loss", "kl_loss")
+LOG_COLUMNS = log_columns(("beta",), LOSSES)
+
+
+def new_tables():
+    return StepTables({"beta": keras.Variable(9.0, trainable=False)}, LOSSES)
 
 
 def betas(tables, iterations, beta=9.0):
-    return [float(tables.beta_at(tf.constant(i, "int64"), tf.constant(beta))) for i in iterations]
+    values = []
+    for i in iterations:
+        tables.scheduled["beta"].assign(beta)
+        tables.set_scheduled(tf.constant(i, "int64"))
+        values.append(float(tables.scheduled["beta"]))
+    return values
 
 
 def row(value):
     return (value,) * len(LOG_COLUMNS)
 
 
+def record(tables, step, values):
+    values = dict(zip(LOG_COLUMNS, values, strict=True))
+    tables.scheduled["beta"].assign(values.pop("beta"))
+    tables.record(tf.constant(step, "int64"), values)
+
+
 def test_without_a_table_beta_is_the_models():
-    assert betas(StepTables(), [0, 1, 100]) == [9.0, 9.0, 9.0]
+    assert betas(new_tables(), [0, 1, 100]) == [9.0, 9.0, 9.0]
 
 
 def test_a_table_counts_from_its_start_and_holds_at_both_ends():
-    tables = StepTables()
-    tables.set_beta(np.array([0.25, 0.5, 0.75]), start=10)
+    tables = new_tables()
+    tables.set_table({"beta": np.array([0.25, 0.5, 0.75])}, start=10)
     assert betas(tables, [0, 10, 11, 12, 13, 1000]) == [0.25, 0.25, 0.5, 0.75, 0.75, 0.75]
-    tables.set_beta(np.array([0.0]), start=0)
+    tables.set_table({"beta": np.array([0.0])}, start=0)
     assert betas(tables, [0, 5]) == [0.0, 0.0]  # a β of 0 is a β
-    tables.clear_beta()
+    tables.end_fit()
     assert betas(tables, [0, 10]) == [9.0, 9.0]
 
 
 def test_a_longer_table_retraces_nothing():
-    tables, traces = StepTables(), []
+    tables, traces = new_tables(), []
 
     @tf.function
     def beta(iteration):
         traces.append(1)
-        return tables.beta_at(iteration, tf.constant(0.0))
+        tables.set_scheduled(iteration)
+        return tables.scheduled["beta"].value
 
     for length in (1, 5, 3):
-        tables.set_beta(np.arange(length) + 1.0, start=0)
+        tables.set_table({"beta": np.arange(length) + 1.0}, start=0)
         assert float(beta(tf.constant(100, "int64"))) == length
     assert len(traces) == 1
 
 
 def test_log_returns_what_was_recorded():
-    tables = StepTables()
+    tables = new_tables()
     tables.start_log(3, start=7)
     assert tables.log(stop=7).shape == (0, len(LOG_COLUMNS))
     for step in (7, 8):
-        tables.record(tf.constant(step, "int64"), row(float(step)))
+        record(tables, step, row(float(step)))
     np.testing.assert_array_equal(tables.log(stop=9), [row(7), row(8)])
     np.testing.assert_array_equal(tables.log(stop=8), [row(7)])
     np.testing.assert_array_equal(tables.log(stop=10), [row(7), row(8)])  # iteration 9 had no batch
@@ -54,28 +74,28 @@ def test_log_returns_what_was_recorded():
 
 
 def test_log_outside_its_room_overwrites_an_end_and_breaks_nothing():
-    tables = StepTables()
+    tables = new_tables()
     tables.start_log(2, start=0)
     for step in range(4):
-        tables.record(tf.constant(step, "int64"), row(float(step)))
+        record(tables, step, row(float(step)))
     np.testing.assert_array_equal(tables.log(stop=4), [row(0), row(3)])
 
 
 def test_log_is_extended_without_loss():
-    tables = StepTables()
+    tables = new_tables()
     tables.start_log(1, start=5)
     for step in range(5, 12):
         tables.extend_log(step + 1)
-        tables.record(tf.constant(step, "int64"), row(float(step)))
+        record(tables, step, row(float(step)))
     np.testing.assert_array_equal(tables.log(stop=12)[:, 0], np.arange(5, 12))
     tables.extend_log(30)
     np.testing.assert_array_equal(tables.log(stop=30)[:, 0], np.arange(5, 12))
 
 
 def test_rows_keep_the_order_of_their_columns():
-    tables = StepTables()
+    tables = new_tables()
     tables.start_log(1, start=0)
-    tables.record(tf.constant(0, "int64"), tuple(range(len(LOG_COLUMNS))))
+    record(tables, 0, tuple(range(len(LOG_COLUMNS))))
     assert dict(zip(LOG_COLUMNS, tables.log(1)[0].tolist(), strict=True)) == {
         "examples": 0,
         "beta": 1,

@@ -24,7 +24,7 @@ from vaelib import (
 )
 from vaelib.training import training_batches
 
-FILES = ["history.csv", "vae.keras", "vae.weights.h5", "vae_loss_plot.png"]
+FILES = ["history.csv", "training_state.npz", "vae.keras", "vae.weights.h5", "vae_loss_plot.png"]
 COLUMNS = {
     "total_loss",
     "reconstruction_loss",
@@ -392,7 +392,7 @@ def test_interrupted_training_leaves_the_best_weights_whole(tmp_path, scripted):
     keep = Keep()
     with pytest.raises(KeyboardInterrupt):
         train_vae(plain_vae(), small_dataset(), 9, batch_size=50, output=tmp_path, callbacks=[keep, Interrupt()])
-    assert [path.name for path in tmp_path.iterdir()] == ["vae.weights.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["training_state.npz", "vae.weights.h5"]
     twin = plain_vae(seed=1)
     twin.load_weights(tmp_path / "vae.weights.h5")
     assert same(weights(twin), keep.kept[1])
@@ -412,7 +412,7 @@ def test_interrupted_writing_leaves_the_earlier_weights_whole(tmp_path, scripted
     monkeypatch.setattr(model, "save_weights", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_vae(model, small_dataset(), 9, batch_size=50, output=tmp_path, callbacks=[keep])
-    assert [path.name for path in tmp_path.iterdir()] == ["vae.weights.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["training_state.npz", "vae.weights.h5"]
     twin = plain_vae(seed=1)
     twin.load_weights(tmp_path / "vae.weights.h5")
     assert same(weights(twin), keep.kept[0])

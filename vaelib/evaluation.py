@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from vaelib._checks import argument_error
 from vaelib.models.beta_vae import BetaVAE, require_vae
-from vaelib.objective import MIN_SIGMA2, fixed_sigma2, gaussian_nll
+from vaelib.objective import MIN_SIGMA2, Latents, Terms, fixed_sigma2, gaussian_nll
 
 BATCH = 1024
 
@@ -18,13 +19,15 @@ class ExampleTerms(NamedTuple):
     """A model's terms for n examples, as arrays: `distortion` (n,), `z_mean`, `z_log_var`, `kl` (n, latent_dim).
 
     `distortion` is the squared error summed over pixels for Gaussian likelihoods and the negative
-    log-likelihood in nats for the others, under one draw of z for each example.
+    log-likelihood in nats for the others, under one draw of z for each example. `kl` is in nats; `kl_in_loss` is what
+    the model's loss takes in its place. In a hierarchical model the global units come first, then the local ones.
     """
 
     distortion: np.ndarray
     z_mean: np.ndarray
     z_log_var: np.ndarray
     kl: np.ndarray
+    kl_in_loss: np.ndarray
 
 
 class Elbo(NamedTuple):
@@ -52,11 +55,11 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
 def checked_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
     """Returns `example_terms` of data that `model.check` has returned, for those who evaluate it again and again."""
     batches = []
-    for start in range(0, len(x), BATCH):
-        batch = x[start : start + BATCH]
+    for start in range(0, len(keras.tree.flatten(x)[0]), BATCH):
+        batch = keras.tree.map_structure(lambda values, start=start: values[start : start + BATCH], x)
         terms = model.evaluation_terms(batch, np.int64(start))
-        latents, distortion = terms.latents[0], model.objective.distortion(batch, terms.output)
-        batches.append([np.asarray(value) for value in (distortion, latents.z_mean, latents.z_log_var, latents.kl)])
+        latents = [np.concatenate(parts, axis=-1) for parts in zip(*terms.latents, strict=True)]
+        batches.append([np.asarray(terms.distortion), *latents])
     return ExampleTerms(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
 
@@ -77,7 +80,7 @@ def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
     """
     if not require_vae("model", model).objective.has_sigma2:
         raise argument_error("model", "have a Gaussian likelihood", model.objective)
-    error = float(example_terms(model, x).distortion.mean(dtype="float64")) / math.prod(model.example_shape)
+    error = float(example_terms(model, x).distortion.mean(dtype="float64")) / model.n_pixels
     return MIN_SIGMA2 if error < MIN_SIGMA2 else error
 
 
@@ -99,12 +102,24 @@ def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) ->
     return elbo_of(model, example_terms(model, x), sigma2)
 
 
+def mean_terms(model: BetaVAE, terms: ExampleTerms, log_sigma2: Any = None) -> Terms:
+    """Returns terms of one row, the mean over all examples, whose losses are those of all examples together.
+
+    The means are taken in double precision; every loss depends on them alone.
+    """
+    distortion, *latents = (array.mean(axis=0, dtype="float64", keepdims=True) for array in terms)
+    stops = np.cumsum(model.group_dims)[:-1]
+    groups = zip(*(np.split(array.astype("float32"), stops, axis=-1) for array in latents), strict=True)
+    reconstruction = np.float32(model.objective.reconstruction(distortion, model.n_pixels, log_sigma2))
+    output = np.zeros((1, *model.example_shape), "float32")  # of which the losses read the shape alone
+    return Terms(output, distortion, reconstruction, tuple(Latents(*group) for group in groups))
+
+
 def elbo_of(model: BetaVAE, terms: ExampleTerms, sigma2: float | None) -> Elbo:
     """Returns `negative_elbo` from terms that are already computed."""
     if model.objective.has_sigma2:
         sigma2 = fixed_sigma2(sigma2, remedy="Use fit_sigma2(model, dataset.x_train).")
-        n_pixels = math.prod(model.example_shape)
-        distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), n_pixels, math.log(sigma2))
+        distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), model.n_pixels, math.log(sigma2))
     elif sigma2 is not None:
         raise argument_error("sigma2", f"be left out: {model.objective.likelihood} has no σ²", sigma2)
     else:

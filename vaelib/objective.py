@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
+from vaelib.layers import check_bounds
 
 LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
 MIN_LOG_SIGMA2 = -12.0  # log σ >= -6 (σ-VAE): keeps the likelihood bounded when an error reaches zero
@@ -16,27 +17,37 @@ MIN_SIGMA2 = math.exp(MIN_LOG_SIGMA2)
 
 
 class Latents(NamedTuple):
-    """One group of latent units: `z_mean`, `z_log_var` and `kl` in nats, each (batch, latent_dim)."""
+    """One group of latent units: `z_mean`, `z_log_var` and `kl` in nats, each (batch, latent_dim).
+
+    `kl_in_loss` is what the loss takes in the KL's place: `kl` itself unless the objective clips it.
+    """
 
     z_mean: Any
     z_log_var: Any
     kl: Any
+    kl_in_loss: Any
 
 
 class Terms(NamedTuple):
-    """What a model computes for a batch: `output` of the decoder, `reconstruction` (batch,) in nats, latent groups."""
+    """What a model computes for a batch, before any sum or mean over it.
+
+    `output` of the decoder; `distortion` (batch,), the error before any σ²; `reconstruction` (batch,) in nats; one
+    `Latents` for each group of latent units.
+    """
 
     output: Any
+    distortion: Any
     reconstruction: Any
     latents: tuple[Latents, ...]
 
 
 class Losses(NamedTuple):
-    """The scalars that training minimises and logs."""
+    """The scalars that training minimises and logs; `group_kl` holds the KL of each group of latent units."""
 
     total_loss: Any
     reconstruction_loss: Any
     kl_loss: Any
+    group_kl: tuple[Any, ...]
 
 
 def gaussian_kl(z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_var: Any = 0.0) -> Any:
@@ -96,13 +107,26 @@ class Objective:
             variable of the model; or a number >= exp(−12), the floor of all three. Gaussian likelihood only.
         reconstruction_scale: s_r: "sum" (1, default), "mean" (1 / number of pixels) or a number > 0.
         kl_scale: s_k: "sum" (1, default), "mean" (1 / latent_dim) or a number > 0.
+        free_bits: λ >= 0 in nats: each unit's KL, averaged over the batch, counts as λ where it is below λ:
+            Σ_j max(λ, E[KL_j]). None, the default, leaves it out.
+        capacity: C >= 0 in nats: β · |E[KL] − C| takes the place of β · E[KL], so that β is Burgess' γ. The number is
+            where C starts; `CapacityBetaScheduler` moves it. None, the default, leaves it out.
+        kl_clip: (lower, upper) between which the log-variance is clipped inside the loss's KL and nowhere else, as in
+            the KL-fix document; None, the default, uses the exact KL. The sampler still uses the unclipped variance,
+            so outside the bounds the KL has no gradient while the noise keeps growing or shrinking:
+            `log_var_bounds` of the encoder bounds both.
+
+    The logged `kl_loss` is the exact KL, whatever the loss makes of it; `total_loss` is what is minimised.
 
     Raises:
-        ValueError: for an unknown likelihood, a σ² below exp(−12), or a σ² given to another likelihood.
+        ValueError: for an unknown likelihood, a σ² below exp(−12), a σ² given to another likelihood, numbers out of
+            range, or `free_bits` together with `capacity`.
 
     Source: β: Higgins et al. (2017). Optimal σ²: Rybkin et al. (2021), arXiv 2006.13202; the variance has the
         hard floor log σ >= −6 in place of that paper's soft one, which would shift every σ². Continuous
-        Bernoulli: Loaiza-Ganem & Cunningham (2019), arXiv 1907.06845.
+        Bernoulli: Loaiza-Ganem & Cunningham (2019), arXiv 1907.06845. Free bits: Kingma et al. (2016), arXiv
+        1606.04934. Capacity: Burgess et al. (2018), arXiv 1804.03599, with the absolute value outside the mean over
+        the batch.
 
     >>> objective = Objective("mse", reconstruction_scale="mean", kl_scale="mean")
     >>> objective.effective_beta(1.0, n_pixels=784, n_latents=10)
@@ -115,6 +139,9 @@ class Objective:
         sigma2: str | float | None = None,
         reconstruction_scale: str | float = "sum",
         kl_scale: str | float = "sum",
+        free_bits: float | None = None,
+        capacity: float | None = None,
+        kl_clip: tuple[float, float] | None = None,
     ) -> None:
         self.likelihood = one_of("likelihood", likelihood, LIKELIHOODS)
         if likelihood == "gaussian":
@@ -125,6 +152,13 @@ class Objective:
             raise argument_error("sigma2", f"be left out with likelihood={likelihood!r}, which has no σ²", sigma2)
         self.reconstruction_scale = _scale("reconstruction_scale", reconstruction_scale)
         self.kl_scale = _scale("kl_scale", kl_scale)
+        self.free_bits = None if free_bits is None else finite_float("free_bits", free_bits, minimum=0)
+        self.capacity = None if capacity is None else finite_float("capacity", capacity, minimum=0)
+        if self.free_bits is not None and self.capacity is not None:
+            raise argument_error(
+                "capacity", "be left out with free_bits: the loss has one transform of the KL", capacity
+            )
+        self.kl_clip = check_bounds("kl_clip", kl_clip)
 
     @property
     def has_sigma2(self) -> bool:
@@ -183,13 +217,44 @@ class Objective:
             return ops.where(small, 0.5 + output / 12 - output**3 / 720, 1 / (1 - ops.exp(-safe)) - 1 / safe)
         return output
 
-    def losses(self, terms: Terms, beta: Any) -> Losses:
-        """Returns the scalar losses of a batch under KL weight `beta`."""
+    def latents(self, z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_var: Any = 0.0) -> Latents:
+        """Returns one group of latent units with its KL from the prior, exact and as the loss takes it."""
+        kl = gaussian_kl(z_mean, z_log_var, prior_mean, prior_log_var)
+        if self.kl_clip is None:
+            return Latents(z_mean, z_log_var, kl, kl)
+        clipped = ops.clip(z_log_var, *self.kl_clip)
+        return Latents(z_mean, z_log_var, kl, gaussian_kl(z_mean, clipped, prior_mean, prior_log_var))
+
+    def kl_term(self, kl: Any, capacity: Any = None) -> Any:
+        """Returns what the loss minimises of a group's KL, in nats: E[KL] or its transform.
+
+        Args:
+            kl: (batch, latent_dim).
+            capacity: C, where the objective has one.
+        """
+        if self.free_bits is not None:
+            return ops.sum(ops.maximum(ops.mean(kl, axis=0), self.free_bits))  # mean over the batch, then the units
+        total = ops.mean(ops.sum(kl, axis=-1))  # sum over latents, mean over the batch
+        return total if self.capacity is None else ops.abs(total - capacity)
+
+    def losses(self, terms: Terms, weights: Any, capacity: Any = None) -> Losses:
+        """Returns the scalar losses of a batch.
+
+        Args:
+            terms: a model's terms.
+            weights: the KL weight β, or one weight for each group of latent units.
+            capacity: C, where the objective has one; its start by default.
+        """
         n_pixels = math.prod(terms.output.shape[1:])
-        scale = self.scales(n_pixels, terms.latents[0].kl.shape[-1])
-        reconstruction_loss = scale[0] * ops.mean(terms.reconstruction)  # mean over the batch
-        kl_loss = scale[1] * ops.mean(ops.sum(terms.latents[0].kl, axis=-1))  # sum over latents, mean over the batch
-        return Losses(reconstruction_loss + beta * kl_loss, reconstruction_loss, kl_loss)
+        capacity = self.capacity if capacity is None else capacity
+        weights = weights if isinstance(weights, list | tuple) else [weights]
+        scales = [self.scales(n_pixels, latents.kl.shape[-1]) for latents in terms.latents]
+        reconstruction_loss = scales[0][0] * ops.mean(terms.reconstruction)  # mean over the batch
+        total_loss, group_kl = reconstruction_loss, []
+        for (_, s_k), weight, latents in zip(scales, weights, terms.latents, strict=True):
+            total_loss = total_loss + weight * (s_k * self.kl_term(latents.kl_in_loss, capacity))
+            group_kl.append(s_k * ops.mean(ops.sum(latents.kl, axis=-1)))
+        return Losses(total_loss, reconstruction_loss, sum(group_kl[1:], group_kl[0]), tuple(group_kl))
 
     def scales(self, n_pixels: int, n_latents: int) -> tuple[float, float]:
         """Returns the two scale factors (s_r, s_k) as numbers."""
@@ -241,10 +306,14 @@ class Objective:
             "sigma2": self.sigma2,
             "reconstruction_scale": self.reconstruction_scale,
             "kl_scale": self.kl_scale,
+            "free_bits": self.free_bits,
+            "capacity": self.capacity,
+            "kl_clip": self.kl_clip,
         }
 
     def __repr__(self) -> str:
-        return f"Objective({', '.join(f'{key}={value!r}' for key, value in self.get_config().items())})"
+        given = {key: value for key, value in self.get_config().items() if value is not None}
+        return f"Objective({', '.join(f'{key}={value!r}' for key, value in given.items())})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Objective) and self.get_config() == other.get_config()

@@ -1,42 +1,63 @@
-"""What the compiled training step reads and writes for each step: β from a table, its losses into a log.
+"""What the compiled training step reads and writes for each step: β from a table or by feedback, its losses into a log.
 
-One call of Keras' train function may run a whole epoch of steps. Both arrays are variables of any length, so
+One call of Keras' train function may run a whole epoch of steps. Table and log are variables of any length, so
 that changing the schedule or the number of steps retraces nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
-LOG_COLUMNS = ("examples", "beta", "total_loss", "reconstruction_loss", "kl_loss", "mean_squared_error")
+from vaelib.schedules.feedback import FeedbackBetaScheduler
+
+
+def log_columns(scheduled: Iterable[str], losses: Iterable[str]) -> tuple[str, ...]:
+    """Returns what the log keeps of a step: the batch size, the scheduled numbers, the losses, the error per pixel."""
+    return ("examples", *scheduled, *losses, "mean_squared_error")
 
 
 class StepTables:
-    """The β table and the step log of one model, both indexed by the optimizer's iteration."""
+    """The scheduled numbers and the step log of one model, both indexed by the optimizer's iteration.
 
-    def __init__(self) -> None:
-        # a NaN in the table leaves the model's β as it is; an empty plan has one such row
-        self._beta = tf.Variable([np.nan], shape=[None], dtype="float32", trainable=False)
-        self._beta_start = tf.Variable(0, dtype="int64", trainable=False)
-        self._log = tf.Variable(np.zeros((1, len(LOG_COLUMNS))), shape=[None, None], dtype="float32", trainable=False)
+    Args:
+        scheduled: the model's variables that schedules set, by name: β and the like.
+        losses: names of the losses that a step records.
+    """
+
+    def __init__(self, scheduled: dict[str, Any], losses: tuple[str, ...]) -> None:
+        self.scheduled = scheduled
+        self.columns = log_columns(scheduled, losses)
+        # a NaN in the table leaves the model's variable as it is; an empty plan has one such row
+        self._table = tf.Variable(
+            np.full((1, len(scheduled)), np.nan), shape=[None, None], dtype="float32", trainable=False
+        )
+        self._table_start = tf.Variable(0, dtype="int64", trainable=False)
+        self._log = tf.Variable(np.zeros((1, len(self.columns))), shape=[None, None], dtype="float32", trainable=False)
         self._log_start = tf.Variable(0, dtype="int64", trainable=False)
         self._log_room: tuple[int, int] | None = None  # what start_log made room for in this fit
+        self.feedback = StepFeedback({})
 
-    def set_beta(self, table: np.ndarray, start: int) -> None:
-        """Uses `table[i]` as β of iteration `start + i`; past either end the nearest entry holds."""
-        self._beta.assign(np.asarray(table, "float32"))
-        self._beta_start.assign(start)
+    def set_table(self, tables: Mapping[str, np.ndarray], start: int) -> None:
+        """Uses `tables[name][i]` at iteration `start + i`; past either end the nearest entry holds.
 
-    def clear_beta(self) -> None:
-        """Leaves β to the model's variable again."""
-        self.set_beta(np.array([np.nan]), 0)
+        The tables are of one length; a variable without a table keeps its value.
+        """
+        length = max((len(table) for table in tables.values()), default=1)
+        rows = np.full((length, len(self.scheduled)), np.nan, "float32")
+        for name, table in tables.items():
+            rows[:, list(self.scheduled).index(name)] = table
+        self._table.assign(rows)
+        self._table_start.assign(start)
 
     def end_fit(self) -> None:
         """Forgets what the schedule and the callbacks of a training have set up."""
-        self.clear_beta()
+        self.set_table({}, 0)
+        self.feedback.active.assign(False)
         self._log_room = None
 
     def start_log(self, n_steps: int, start: int) -> None:
@@ -44,7 +65,7 @@ class StepTables:
         if self._log_room == (n_steps, start):
             return
         self._log_room = n_steps, start
-        self._log.assign(np.full((n_steps, len(LOG_COLUMNS)), np.nan, "float32"))
+        self._log.assign(np.full((n_steps, len(self.columns)), np.nan, "float32"))
         self._log_start.assign(start)
 
     def extend_log(self, stop: int) -> None:
@@ -52,26 +73,66 @@ class StepTables:
         log = self._log.numpy()
         missing = stop - int(self._log_start.numpy()) - len(log)
         if missing > 0:
-            room = np.full((max(missing, len(log)), len(LOG_COLUMNS)), np.nan, "float32")
+            room = np.full((max(missing, len(log)), len(self.columns)), np.nan, "float32")
             self._log.assign(np.concatenate([log, room]))
 
     def log(self, stop: int) -> np.ndarray:
-        """Returns what was recorded before iteration `stop`: (steps, columns of `LOG_COLUMNS`)."""
+        """Returns what was recorded before iteration `stop`: (steps, columns)."""
         rows = self._log.numpy()[: max(stop - int(self._log_start.numpy()), 0)]
         return rows[~np.isnan(rows[:, 0])]  # where data run out, Keras counts an iteration that had no batch
 
-    def beta_at(self, iteration: Any, beta: Any) -> Any:
-        """Inside the compiled step: β of this iteration, `beta` where no table is set."""
-        last = tf.shape(self._beta, out_type="int64")[0] - 1
-        value = tf.gather(self._beta, tf.clip_by_value(iteration - self._beta_start, 0, last))
-        return tf.where(tf.math.is_nan(value), tf.cast(beta, "float32"), value)
+    def set_scheduled(self, iteration: Any) -> None:
+        """Inside the compiled step: gives the scheduled variables their values of this iteration."""
+        last = tf.shape(self._table, out_type="int64")[0] - 1
+        row = tf.gather(self._table, tf.clip_by_value(iteration - self._table_start, 0, last))
+        for i, (name, variable) in enumerate(self.scheduled.items()):
+            value = tf.where(tf.math.is_nan(row[i]), tf.cast(variable.value, "float32"), row[i])
+            variable.assign(self.feedback.value(name, value))
 
-    def record(self, iteration: Any, values: tuple[Any, ...]) -> None:
+    def record(self, iteration: Any, values: Mapping[str, Any]) -> None:
         """Inside the compiled step: writes one row; rows outside the log overwrite its last."""
         last = tf.shape(self._log, out_type="int64")[0] - 1
         row = tf.clip_by_value(iteration - self._log_start, 0, last)
-        values_row = tf.stack([tf.cast(value, "float32") for value in values])
+        values = {name: variable.value for name, variable in self.scheduled.items()} | dict(values)
+        values_row = tf.stack([tf.cast(values[name], "float32") for name in self.columns])
         self._log.scatter_nd_update(tf.reshape(row, (1, 1)), values_row[tf.newaxis])
+
+
+class StepFeedback:
+    """Schedules that read every training step, inside the compiled step; their states are variables.
+
+    Args:
+        schedulers: feedback schedules by the name of the variable that they set.
+    """
+
+    def __init__(self, schedulers: Mapping[str, FeedbackBetaScheduler]) -> None:
+        self.schedulers = dict(schedulers)
+        self.active = tf.Variable(False, trainable=False)
+        self.states = {
+            name: {key: tf.Variable(value, dtype="float32", trainable=False) for key, value in scheduler.init().items()}
+            for name, scheduler in self.schedulers.items()
+        }
+
+    def restart(self) -> None:
+        """Takes every schedule back to its initial state and lets it act."""
+        for name, scheduler in self.schedulers.items():
+            for key, value in scheduler.init().items():
+                self.states[name][key].assign(value)
+        self.active.assign(bool(self.schedulers))
+
+    def value(self, name: str, otherwise: Any) -> Any:
+        """Inside the compiled step: β by feedback where a schedule sets `name` and acts, else `otherwise`."""
+        if name not in self.states:
+            return otherwise
+        return tf.where(self.active, self.states[name]["beta"], otherwise)
+
+    def update(self, logs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Inside the compiled step: moves every state on by the step's figures, `logs[name]`."""
+        for name, scheduler in self.schedulers.items():
+            state = {key: variable.value() for key, variable in self.states[name].items()}
+            moved, _ = scheduler.step(state, logs[name], xp=ops)
+            for key, variable in self.states[name].items():
+                variable.assign(tf.where(self.active, tf.cast(moved[key], "float32"), variable))
 
 
 class Snapshot:
@@ -80,18 +141,18 @@ class Snapshot:
     def __init__(self, variables: list[Any]) -> None:
         self._variables = [getattr(variable, "value", variable) for variable in variables]
         self._read = tf.function(self._values, autograph=False).get_concrete_function()
-        _, self._saved = self._read()
+        _, self.saved = self._read()
 
     def save_if_finite(self) -> bool:
         """Keeps the present values if all are finite; returns whether they are."""
         finite, values = self._read()
         if finite:
-            self._saved = values
+            self.saved = values
         return bool(finite)
 
     def restore(self) -> None:
         """Writes the kept values back into the variables."""
-        for variable, value in zip(self._variables, self._saved, strict=True):
+        for variable, value in zip(self._variables, self.saved, strict=True):
             variable.assign(value)
 
     def _values(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -20,14 +21,17 @@ import tensorflow as tf
 from vaelib._checks import Described, argument_error, finite_float, positive_int
 from vaelib._files import atomic_path, writable_folder
 from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
+from vaelib.callbacks.training_state import TrainingState, fingerprint
 from vaelib.data import Dataset
+from vaelib.data.dataset import PARTS
 from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
 from vaelib.models.beta_vae import BetaVAE, require_vae
 from vaelib.plots import plot_vae_history
 from vaelib.randomness import order_at, stream
-from vaelib.schedules import ConstantBetaScheduler, beta_table
+from vaelib.schedules import ConstantBetaScheduler
 
 WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
+STATE = "training_state.npz"
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def train_vae(
     restore_best: bool = True,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
 ) -> TrainingResult:
@@ -102,8 +107,9 @@ def train_vae(
     schedule has first reached its highest β; its weights are restored.
 
     Each call is a training of its own: Adam, the order of the data, noise and dropout begin at step 0, so two calls
-    of n epochs are not one of 2n. A training that is to be interrupted and resumed uses Keras' `fit` with
-    `initial_epoch` and the callbacks of this function.
+    of n epochs are not one of 2n. With `resume=True` a training that was interrupted goes on after its last whole
+    epoch, and one that ended goes on to more epochs: the same call with the same arguments, in another process if
+    need be, ends with the same weights and history as one that was never interrupted.
 
     Args:
         model: a β-VAE. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
@@ -120,8 +126,11 @@ def train_vae(
             after warm-up; never by default.
         restore_best: whether the model ends with the weights of the best epoch; False keeps the last ones.
         output: folder for `vae.weights.h5` (the best weights so far, written at each improvement; in the end those of
-            the returned model), `vae.keras`, `history.csv` and `vae_loss_plot.png`; nothing is written by default.
+            the returned model), `vae.keras`, `history.csv`, `vae_loss_plot.png` and, after each epoch,
+            `training_state.npz`; nothing is written by default.
         overwrite: whether `output` may hold earlier results.
+        resume: whether to go on from the state in `output`, which then holds earlier results; without a state the
+            training begins at its first epoch. Your own `callbacks` begin anew.
         callbacks: further Keras callbacks; they see all figures in their logs.
         verbose: "auto" (a progress bar on a terminal, else nothing), 0 (nothing), 1 (bar) or 2 (a line an
             epoch).
@@ -139,7 +148,7 @@ def train_vae(
         positive_int("early_stopping", early_stopping)
     if reduce_learning_rate is not None:
         positive_int("reduce_learning_rate", reduce_learning_rate)
-    _check_model_and_data(model, dataset, batch_size)
+    data = _checked_data(model, dataset, batch_size)
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
     elif reduce_learning_rate is not None:
@@ -152,8 +161,10 @@ def train_vae(
         raise argument_error("callbacks", "be a list of Keras callbacks", callbacks)
     steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
     schedule = _schedule(scheduler, callbacks)
-    warmup_end = _warmup_end(schedule, epochs, steps_per_epoch)
-    folder = None if output is None else writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT), overwrite)
+    if schedule is not None:
+        schedule.check(model, epochs, steps_per_epoch)
+    warmup_end = 0.0 if schedule is None else schedule.first_peak(epochs)
+    folder, resuming = _output_folder(output, overwrite, resume)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     if best.counted_from >= epochs:
         warnings.warn(
@@ -169,56 +180,77 @@ def train_vae(
 
     step_log, guard = StepLog(), NaNGuard()
     active = [step_log, guard, *([] if schedule is None else [schedule])]
-    active += [ValidationMonitor(dataset.x_val, verbose=verbose == 2), best]
+    active += [ValidationMonitor(data["val"], verbose=verbose == 2), best]
     active.append(_LearningRate(best.monitor, reduce_learning_rate, best.counted_from))
     if early_stopping is not None:
         stopping = {"patience": early_stopping, "start_from_epoch": best.counted_from, "mode": "min"}
         active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
+    state = None
+    if folder is not None:
+        settings = {
+            "model": fingerprint(_configuration(model)),
+            "dataset": fingerprint(*keras.tree.flatten([data["train"], data["val"]])),
+            "batch_size": batch_size,
+            "scheduler": None if schedule is None else f"{schedule.scheduler!r} per {schedule.per}",
+            "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
+            "early_stopping": early_stopping,
+            "reduce_learning_rate": reduce_learning_rate,
+        }
+        state = TrainingState(folder / STATE, settings, active)
+        if resuming:
+            state.load(model)
     active += [callback for callback in callbacks if callback is not schedule]
     if verbose == 1:
         active.append(EpochProgress())
+    first_epoch = 0 if state is None else state.epochs_done
+    earlier = {} if state is None else {name: list(values) for name, values in state.history.items()}
     history = model.fit(
-        training_batches(dataset.x_train, batch_size, model.seed),
-        epochs=epochs,
+        training_batches(data["train"], batch_size, model.seed, first_epoch),
+        epochs=first_epoch if state is not None and state.stopped else max(epochs, first_epoch),
+        initial_epoch=first_epoch,
         steps_per_epoch=steps_per_epoch,
-        callbacks=active,
+        callbacks=active if state is None else [*active, state],
         shuffle=False,
         verbose=0,
     )
 
-    frame = pd.DataFrame(history.history, index=pd.Index(history.epoch, name="epoch"))
-    test = _report(model, dataset)
+    frame = pd.concat([pd.DataFrame(earlier), pd.DataFrame(history.history)], ignore_index=True).rename_axis("epoch")
+    test = _report(model, data)
     files = {} if folder is None else _write(folder, model, frame)
     return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, guard.message, files)
 
 
-def training_batches(x: np.ndarray, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Returns an endless pipeline of epochs, each all of `x` in an order that depends on seed and epoch alone."""
-    data, n = tf.constant(x), len(x)
+def training_batches(x: Any, batch_size: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
+    """Returns an endless pipeline of epochs, each all of `x` in an order that depends on seed and epoch alone.
+
+    `x` are examples, or the pair of examples and conditions.
+    """
+    data, n = tf.nest.map_structure(tf.constant, x), len(tf.nest.flatten(x)[0])
     order_seed = stream(seed, "order")
 
     def epoch_batches(epoch: Any) -> tf.data.Dataset:
-        shuffled = tf.gather(data, order_at(n, order_seed, epoch))
+        order = order_at(n, order_seed, epoch)
+        shuffled = tf.nest.map_structure(lambda values: tf.gather(values, order), data)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
-    return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
 
 
-def _check_model_and_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> None:
-    """Raises a ValueError if the model cannot be trained on the data."""
+def _checked_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> dict[str, Any]:
+    """Returns the three parts as data of the model, or raises a ValueError if it cannot be trained on them."""
     require_vae("model", model)
     if not isinstance(dataset, Dataset):
         raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
     broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
     if broken:
         raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
-    for part in ("x_train", "x_val", "x_test"):
-        model.check(f"dataset.{part}", getattr(dataset, part))
+    data = {part: model.inputs.of_dataset(dataset, part) for part in PARTS}
     if batch_size > len(dataset.x_train):
         raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
     if batch_size == 1 and any(isinstance(layer, keras.layers.BatchNormalization) for layer in model._flatten_layers()):
         remedy = "Build the model with batch_norm=False to train on single examples."
         raise argument_error("batch_size", "be >= 2 with batch normalisation, whose mean it would be", 1, remedy)
+    return data
 
 
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
@@ -236,12 +268,29 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
 
 
-def _warmup_end(schedule: BetaSchedule | None, epochs: int, steps_per_epoch: int) -> float:
-    """The epoch at which β first reaches its highest value; raises if β breaks."""
-    if schedule is None:
-        return 0.0
-    beta_table(schedule.scheduler, epochs, steps_per_epoch, schedule.per)  # raises where β is no number >= 0
-    return schedule.first_peak(epochs)
+def _output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | None, bool]:
+    """The folder for results, checked, and whether it holds a training to go on with."""
+    if output is None:
+        if resume:
+            raise argument_error("output", "be the folder of the training to resume", output)
+        return None, False
+    resuming = resume and (Path(output) / STATE).is_file()
+    folder = writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT, STATE), overwrite or resuming)
+    if not resuming:
+        (folder / STATE).unlink(missing_ok=True)
+    return folder, resuming
+
+
+def _configuration(model: BetaVAE) -> np.ndarray:
+    """The model's configuration as bytes, without the numbers that a schedule sets and the names that Keras counts."""
+    passing = {*model.scheduled, "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
+
+    def lasting(config: Any) -> Any:
+        if isinstance(config, dict):
+            return {key: lasting(value) for key, value in config.items() if key not in passing}
+        return [lasting(value) for value in config] if isinstance(config, list | tuple) else config
+
+    return np.frombuffer(json.dumps(lasting(model.get_config()), sort_keys=True, default=repr).encode(), "uint8")
 
 
 def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
@@ -261,14 +310,14 @@ def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
     model.compile(optimizer, steps_per_execution=steps_per_epoch, jit_compile=False, auto_scale_loss=False)
 
 
-def _report(model: BetaVAE, dataset: Dataset) -> Elbo:
+def _report(model: BetaVAE, data: dict[str, Any]) -> Elbo:
     """The negative ELBO of the test data; NaN where the model's outputs overflow, as a broken training leaves it."""
     if not model.objective.has_sigma2:
-        return negative_elbo(model, dataset.x_test)
-    sigma2 = fit_sigma2(model, dataset.x_train)
+        return negative_elbo(model, data["test"])
+    sigma2 = fit_sigma2(model, data["train"])
     if not math.isfinite(sigma2):
         return Elbo(math.nan, math.nan, math.nan, sigma2)
-    return negative_elbo(model, dataset.x_test, sigma2)
+    return negative_elbo(model, data["test"], sigma2)
 
 
 def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:

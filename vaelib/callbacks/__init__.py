@@ -5,6 +5,7 @@ from vaelib.callbacks.beta_schedule import BetaSchedule, KLAnnealing
 from vaelib.callbacks.nan_guard import NaNGuard
 from vaelib.callbacks.progress import EpochProgress
 from vaelib.callbacks.step_log import StepLog
+from vaelib.callbacks.tensorboard_log import TensorBoardLog
 from vaelib.callbacks.validation_monitor import ValidationMonitor
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "KLAnnealing",
     "NaNGuard",
     "StepLog",
+    "TensorBoardLog",
     "ValidationMonitor",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,19 @@ class BestModel(VAECallback):
             if self.path is not None:
                 with atomic_path(self.path) as temporary:
                     self.model.save_weights(temporary)
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the best epoch, its figure and its weights; nothing as long as no epoch counts."""
+        if self.best_epoch is None:
+            return {}
+        weights = {f"weights/{i}": value for i, value in enumerate(self._snapshot.saved)}
+        return {"epoch": self.best_epoch, "figure": self.best, **weights}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `get_state` returned."""
+        if state:
+            self.best_epoch, self.best = int(state["epoch"]), float(state["figure"])
+            self._snapshot.saved = [state[f"weights/{i}"] for i in range(len(self._snapshot.saved))]
 
     def on_train_end(self, logs: Any = None) -> None:
         """Restores the best weights."""

@@ -1,75 +1,182 @@
-"""β by schedule: exact at every step inside the compiled training step, or once an epoch."""
+"""KL weights by schedule: exact at every step inside the compiled training step, or once an epoch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from vaelib._checks import argument_error, finite_float, one_of
-from vaelib.callbacks.step_log import VAECallback
+from vaelib._checks import Described, argument_error, finite_float, one_of
+from vaelib.callbacks.step_log import StepReader
 from vaelib.schedules import LinearBetaScheduler, beta_table, first_peak
+from vaelib.schedules.feedback import FeedbackBetaScheduler
+
+FEEDBACK_LIKELIHOODS = {"nats": ("gaussian", "bernoulli", "continuous_bernoulli"), "squared_error": ("mse",)}
 
 
-class BetaSchedule(VAECallback):
-    """Sets a model's β from a schedule.
+class BetaSchedule(StepReader):
+    """Sets a model's KL weights from a schedule.
 
     With `per="step"` the schedule becomes a table over steps that the compiled step reads by the optimizer's
     iteration, β(epoch + step / steps_per_epoch): exact also when one call runs an epoch of steps. With
-    `per="epoch"` β is assigned when an epoch begins. Either way `beta`, the value of the epoch's last step,
-    is in the logs and the history. `BetaVAE.fit` takes the table away afterwards; the model keeps its last β, or
+    `per="epoch"` β is assigned when an epoch begins. Feedback schedules move at their own pace: ControlVAE and GECO
+    at every step inside the compiled step, reconstruction levels after each epoch, on its mean training error.
+
+    Either way `beta`, the value of the epoch's last step, is in the logs and the history; for a hierarchical model
+    `global_kl_weight` and `local_kl_weight`, for a capacity schedule `capacity` too, and for warm restarts
+    `last_restart_epoch`, `epochs_since_restart` and `is_restart_epoch` (with "global_" or "local_" before them in a
+    hierarchical schedule). `BetaVAE.fit` takes the schedule away afterwards; the model keeps its last β, or
     that of its best epoch where `BestModel` restores it with the weights.
 
     Args:
-        scheduler: a schedule, or any callable from the (fractional, 0-based) epoch to β.
+        scheduler: a schedule, or any callable from the (fractional, 0-based) epoch to β. A `HierarchicalVAE` needs one
+            that gives both its weights, such as `HierarchicalBetaScheduler`.
         per: "step" (default) or "epoch".
 
     Raises:
         ValueError: if `scheduler` is no callable or returns a value that is not finite and >= 0; if the
-            number of steps is unknown to `fit` and `per="step"`.
+            number of steps is unknown to `fit` and `per="step"`; if the schedule does not fit the model.
     """
 
-    def __init__(self, scheduler: Callable[[float], float], per: str = "step") -> None:
+    def __init__(self, scheduler: Callable[[float], Any], per: str = "step") -> None:
         super().__init__()
         if not callable(scheduler):
             raise argument_error("scheduler", "be a schedule or a callable from epoch to β", scheduler)
         self.scheduler = scheduler
         self.per = one_of("per", per, ("step", "epoch"))
+        self.parts: dict[str, Callable[[float], float]] = getattr(scheduler, "parts", {"beta": scheduler})
+        self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
         self._planned = False
+
+    def _feedback(self, per: str) -> dict[str, FeedbackBetaScheduler]:
+        feedback = {name: part for name, part in self.parts.items() if isinstance(part, FeedbackBetaScheduler)}
+        return {name: part for name, part in feedback.items() if part.per == per}
+
+    def _open_loop(self) -> dict[str, Callable[[float], float]]:
+        return {name: part for name, part in self.parts.items() if not isinstance(part, FeedbackBetaScheduler)}
+
+    def check(self, model: Any, epochs: int | None = None, steps_per_epoch: int | None = None) -> None:
+        """Raises a ValueError if the schedule does not fit the model, or breaks inside a run of that length."""
+        known = model.scheduled
+        weights = [name for name in known if name != "capacity"]
+        if not set(weights) <= set(self.parts) <= set(known):
+            must = f"give {' and '.join(known)} for this {type(model).__name__}"
+            remedy = (
+                "Use HierarchicalBetaScheduler."
+                if len(weights) > 1
+                else "A capacity needs an Objective with one."
+                if "capacity" in self.parts
+                else ""
+            )
+            received = Described(f"{self.scheduler!r}, which gives {' and '.join(self.parts)}")
+            raise argument_error("scheduler", must, received, remedy)
+        for name, part in (self._feedback("step") | self._feedback("epoch")).items():
+            _check_feedback(name, part, model)
+        if epochs is not None and steps_per_epoch is not None:
+            for part in self._open_loop().values():
+                beta_table(part, epochs, steps_per_epoch, self.per)  # raises where β is no number >= 0
 
     def first_peak(self, epochs: int) -> float:
-        """Returns the epoch at which β first reaches its highest value; a whole one if β is set once an epoch."""
-        peak = self._peak(epochs)
+        """Returns the epoch at which β first reaches its highest value; a whole one if β is set once an epoch.
+
+        Of several numbers the last to do so decides. Feedback schedules have no such epoch: 0.
+        """
+        peak = max((self._peak(part, epochs) for part in self._open_loop().values()), default=0.0)
         return float(math.ceil(peak)) if self.per == "epoch" else peak
 
-    def _peak(self, epochs: int) -> float:
-        if self.per == "epoch" and not hasattr(self.scheduler, "warmup_end"):
-            return float(np.argmax(beta_table(self.scheduler, epochs, 1, per="epoch")))
-        return first_peak(self.scheduler, epochs)
+    def _peak(self, part: Callable[[float], float], epochs: int) -> float:
+        if self.per == "epoch" and not hasattr(part, "warmup_end"):
+            return float(np.argmax(beta_table(part, epochs, 1, per="epoch")))
+        return first_peak(part, epochs)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Forgets the plan of an earlier training."""
+        """Checks that schedule and model fit; forgets the plan of an earlier training."""
+        self.check(self.model)
         self._planned = False
+        self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
+        self.model.use_feedback(self._feedback("step"))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Writes the table for all epochs ahead, or this epoch's β."""
+        """Writes the tables for all epochs ahead, or this epoch's values."""
+        super().on_epoch_begin(epoch, logs)
+        scheduled, parts = self.model.scheduled, self._open_loop()
+        for name, state in self.states.items():
+            scheduled[name].assign(state["beta"])
         if self.per == "epoch":
-            self.model.beta.assign(beta_table(self.scheduler, 1, 1, "epoch", first_epoch=epoch)[0])
-        elif not self._planned:
+            for name, part in parts.items():
+                scheduled[name].assign(beta_table(part, 1, 1, "epoch", first_epoch=epoch)[0])
+        elif parts and not self._planned:
             steps, epochs = self.params["steps"], self.params["epochs"]
             if steps is None:
                 remedy = "Pass steps_per_epoch to fit, or use per='epoch'."
                 raise argument_error("per", "be 'epoch' where the number of steps is unknown", self.per, remedy)
-            table = beta_table(self.scheduler, epochs - epoch, steps, first_epoch=epoch)
-            self.model.steps.set_beta(table, start=int(self.model.optimizer.iterations))
+            tables = {name: beta_table(part, epochs - epoch, steps, first_epoch=epoch) for name, part in parts.items()}
+            self.model.steps.set_table(tables, start=int(self.model.optimizer.iterations))
             self._planned = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds `beta` to the logs."""
-        if logs is not None:
-            logs["beta"] = self.model.get_kl_weight()
+        """Adds the values of the epoch's last step to the logs; moves schedules that read whole epochs."""
+        logs = {} if logs is None else logs
+        figures = self._figures(logs) if self.states else {}
+        for name, variable in self.model.scheduled.items():
+            logs[name] = float(variable.numpy())
+        logs.update(restart_figures(self.scheduler, epoch))
+        for name, part in self._feedback("epoch").items():
+            read = {"kl_loss": figures.get(f"{name}/kl"), "reconstruction_loss": figures.get(part.unit)}
+            if all(math.isfinite(value) for key, value in read.items() if key == part.reads):
+                self.states[name], _ = part.step(self.states[name], read)
+
+    def get_state(self) -> dict[str, float]:
+        """Returns the states of feedback schedules, by "variable/entry"."""
+        states: dict[str, Any] = {**self.model.steps.feedback.states, **self.states}
+        return {f"{name}/{key}": float(value) for name, state in states.items() for key, value in state.items()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Gives feedback schedules the states that `get_state` returned."""
+        for key, value in state.items():
+            name, entry = key.split("/")
+            if name in self.states:
+                self.states[name] = {**self.states[name], entry: float(value)}
+            else:
+                self.model.steps.feedback.states[name][entry].assign(float(value))
+
+    def _figures(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """What feedback schedules read of an epoch: reconstruction loss by unit, KL in nats by name of the weight."""
+        mse, model = self.training_error(), self.model
+        figures = {"mse": mse, "relative": mse, "squared_error": mse * model.n_pixels}
+        figures["nats"] = logs["reconstruction_loss"] / model.objective.scales(model.n_pixels, 1)[0]
+        for weight, name, dim in zip(model.get_kl_weights(), model.kl_names, model.group_dims, strict=True):
+            figures[f"{weight}/kl"] = logs[name] / model.objective.scales(model.n_pixels, dim)[1]
+        return figures
+
+
+def restart_figures(scheduler: Any, epoch: int) -> dict[str, int]:
+    """Returns when a schedule's warm restarts happened, as numbers for the logs; empty without restarts."""
+    if not hasattr(scheduler, "get_restart_info"):
+        return {}
+    info = scheduler.get_restart_info(epoch)
+    if "last_restart_epoch" in info:
+        info = {"": info}
+    keys = ("last_restart_epoch", "epochs_since_restart", "is_restart_epoch")
+    return {
+        f"{child.removesuffix('scheduler')}{key}": int(values[key]) for child, values in info.items() for key in keys
+    }
+
+
+def _check_feedback(name: str, part: FeedbackBetaScheduler, model: Any) -> None:
+    objective = model.objective
+    if objective.capacity is not None:
+        raise argument_error("scheduler", "be open-loop with a capacity, whose γ is constant", part)
+    likelihoods = FEEDBACK_LIKELIHOODS.get(part.unit) if part.reads == "reconstruction_loss" else None
+    if likelihoods and objective.likelihood not in likelihoods:
+        received = Described(f"{part!r} for likelihood={objective.likelihood!r}")
+        must = f"read an error of this model's unit: {part.unit!r} is that of {', '.join(map(repr, likelihoods))}"
+        raise argument_error("scheduler", must, received)
+    if part.type_name == "geco" and objective.scales(1000, 10) != (1.0, 1.0):
+        remedy = "Build the model with both scale factors 'sum'."
+        raise argument_error("scheduler", "meet a loss in which β = 1 weighs both terms alike", part, remedy)
 
 
 class KLAnnealing(BetaSchedule):
@@ -102,5 +209,5 @@ class KLAnnealing(BetaSchedule):
         self.start_beta, self.target_beta, self.total_epochs = start, target, progress.warmup_epochs
         super().__init__(lambda epoch: start + (target - start) * progress(epoch), per)
 
-    def _peak(self, epochs: int) -> float:
+    def _peak(self, part: Callable[[float], float], epochs: int) -> float:
         return 0.0 if self.start_beta == self.target_beta else self.total_epochs

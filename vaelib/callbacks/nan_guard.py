@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vaelib.callbacks.step_log import StepReader
-from vaelib.steps import LOG_COLUMNS, Snapshot
+from vaelib.steps import Snapshot
 
 TERMS = {"reconstruction_loss": "reconstruction term", "kl_loss": "KL term"}
 
@@ -52,7 +52,7 @@ class NaNGuard(StepReader):
         if index == len(rows):
             where = f"step {step - 1} had a finite loss but left weights that are not: its gradient broke"
         else:
-            row = dict(zip(LOG_COLUMNS, rows[index], strict=True))
+            row = dict(zip(self.model.steps.columns, rows[index], strict=True))
             broken = [f"{words} ({row[name]:g})" for name, words in TERMS.items() if not np.isfinite(row[name])]
             where = f"the loss was no longer finite at step {step}, in the {' and the '.join(broken) or 'total loss'}"
         self._snapshot.restore()

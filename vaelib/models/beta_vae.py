@@ -5,22 +5,22 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from vaelib._checks import Described, argument_error, finite_float, positive_int
-from vaelib.data.checks import check_examples
 from vaelib.layers import Sampling
+from vaelib.models.inputs import Inputs
 from vaelib.networks import Encoder, require_network
-from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_kl
+from vaelib.objective import Losses, Objective, Terms
 from vaelib.randomness import normal_at, normal_rows, set_position, stream
-from vaelib.steps import StepTables
+from vaelib.schedules.feedback import FeedbackBetaScheduler
+from vaelib.steps import StepFeedback, StepTables
 
 
 @keras.saving.register_keras_serializable("vaelib")
@@ -28,9 +28,10 @@ class BetaVAE(keras.Model):
     """A variational autoencoder whose KL term has the weight β.
 
     loss = s_r · reconstruction + β · s_k · KL, as the `Objective` says. β is the non-trainable variable `beta`, read
-    inside the compiled step: assign to it, or let a schedule do so, without compiling again. The model logs
-    `total_loss`, `reconstruction_loss` and `kl_loss`, each the mean over the examples of an epoch. Sampling noise,
-    dropout and every other random layer are functions of `seed` and the optimizer's iteration.
+    inside the compiled step: assign to it, or let a schedule do so, without compiling again; so is `capacity`, where
+    the objective has one. The model logs `total_loss`, `reconstruction_loss` and `kl_loss`, each the mean over the
+    examples of an epoch; penalties that layers add (L2 on the heads) are minimised with them and not logged. Sampling
+    noise, dropout and every other random layer are functions of `seed` and the optimizer's iteration.
 
     Args:
         encoder: maps x to `z_mean, z_log_var, z`, such as `dense_encoder` builds it.
@@ -45,6 +46,10 @@ class BetaVAE(keras.Model):
     Source: Higgins et al. (2017); Kingma & Welling (2014), arXiv 1312.6114.
     """
 
+    loss_names: ClassVar[tuple[str, ...]] = Losses._fields[:3]
+    kl_names: ClassVar[tuple[str, ...]] = ("kl_loss",)  # of each group of latent units
+    conditions: ClassVar[bool] = False  # whether the model takes any
+
     def __init__(
         self,
         encoder: Encoder,
@@ -55,26 +60,60 @@ class BetaVAE(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._check_parts(encoder, objective)
+        self._check_decoder(encoder, decoder, encoder.latent_dim)
+        self._set_up(encoder, decoder, objective or Objective(), seed)
+        self.beta = self._scheduled("beta", beta)
+        if self.objective.capacity is not None:
+            self.capacity = self._scheduled("capacity", self.objective.capacity)
+        self._set_up_steps()
+
+    @classmethod
+    def _check_parts(cls, encoder: Any, objective: Any) -> None:
         if objective is not None and not isinstance(objective, Objective):
             raise argument_error("objective", "be a vaelib.Objective", objective)
         if not isinstance(encoder, Encoder):
             raise argument_error("encoder", "be a vaelib.Encoder, for example from dense_encoder", encoder)
+        if encoder.condition_dim and not cls.conditions:
+            remedy = "Use ConditionalVAE or HierarchicalVAE."
+            raise argument_error(
+                "encoder", "have no condition", Described(f"condition_dim={encoder.condition_dim}"), remedy
+            )
+
+    @staticmethod
+    def _check_decoder(encoder: Encoder, decoder: Any, latent_dim: int) -> None:
         require_network("decoder", decoder)
-        shape = encoder.body.input_shape[1:]
-        if decoder.input_shape[1:] != (encoder.latent_dim,) or decoder.output_shape[1:] != shape:
-            must = f"map (None, {encoder.latent_dim}) to {(None, *shape)}, as the encoder does back"
+        shape, width = encoder.body.input_shape[1:], latent_dim + encoder.condition_dim
+        if decoder.input_shape[1:] != (width,) or decoder.output_shape[1:] != shape:
+            must = f"map (None, {width}) to {(None, *shape)}, as the encoder does back"
             raise argument_error("decoder", must, Described(f"{decoder.input_shape} to {decoder.output_shape}"))
+
+    def _set_up(self, encoder: Encoder, decoder: keras.Model, objective: Objective, seed: int) -> None:
+        """Keeps the parts that every VAE has."""
         self.encoder = encoder
         self.decoder = decoder
-        self.objective = objective or Objective()
+        self.objective = objective
         self.seed = positive_int("seed", seed, minimum=0)
-        self.beta = self.add_weight((), "zeros", "float32", trainable=False, name="beta")
-        self.beta.assign(finite_float("beta", beta, minimum=0))
+        if objective.kl_clip is not None and encoder.heads.log_var_bounds is not None:
+            must = "be left out with log_var_bounds: a log-variance is bounded in one place"
+            raise argument_error("kl_clip", must, objective.kl_clip)
+        self.inputs = Inputs(self.example_shape, encoder.condition_dim, objective)
         self.log_sigma2 = None
-        if self.objective.sigma2 == "learned":
+        if objective.sigma2 == "learned":
             self.log_sigma2 = self.add_weight((), "zeros", "float32", name="log_sigma2")
-        self.steps = StepTables()
-        self._trackers = [keras.metrics.Mean(name) for name in Losses._fields]
+        self._scheduled_variables: dict[str, Any] = {}
+
+    def _scheduled(self, name: str, value: float) -> Any:
+        """A non-trainable number that a schedule may set."""
+        variable = self.add_weight((), "zeros", "float32", trainable=False, name=name)
+        variable.assign(finite_float(name, value, minimum=0))
+        self._scheduled_variables[name] = variable
+        return variable
+
+    def _set_up_steps(self) -> None:
+        """Prepares what the compiled steps use; the last act of building a model."""
+        self.steps = StepTables(self._scheduled_variables, self.loss_names)
+        self._trackers = [keras.metrics.Mean(name) for name in self.loss_names]
         self._generators = [
             value
             for layer in self._flatten_layers()
@@ -87,13 +126,33 @@ class BetaVAE(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The three trackers: total_loss, reconstruction_loss, kl_loss."""
+        """One tracker for each of `loss_names`."""
         return self._trackers
 
     @property
+    def scheduled(self) -> dict[str, Any]:
+        """The variables that a schedule may set, by name: `beta`, and `capacity` where the objective has one."""
+        return dict(self._scheduled_variables)
+
+    @property
     def latent_dim(self) -> int:
-        """Number of latent units."""
+        """Number of latent units, those of all groups together."""
         return self.encoder.latent_dim
+
+    @property
+    def group_dims(self) -> tuple[int, ...]:
+        """Number of latent units of each group."""
+        return (self.latent_dim,)
+
+    @property
+    def n_pixels(self) -> int:
+        """How many numbers one example holds."""
+        return math.prod(self.example_shape)
+
+    @property
+    def condition_dim(self) -> int:
+        """Width of the condition, 0 for none."""
+        return self.encoder.condition_dim
 
     @property
     def example_shape(self) -> tuple[int, ...]:
@@ -103,12 +162,16 @@ class BetaVAE(keras.Model):
     @property
     def effective_beta(self) -> float:
         """The β of the negative ELBO that the current loss equals, up to a factor (`Objective.effective_beta`)."""
-        return self.objective.effective_beta(self.get_kl_weight(), math.prod(self.example_shape), self.latent_dim)
+        return self.objective.effective_beta(self.get_kl_weight(), self.n_pixels, self.latent_dim)
 
     @property
     def implied_sigma2(self) -> float:
         """The decoder variance that the current plain squared-error loss implies (`Objective.implied_sigma2`)."""
-        return self.objective.implied_sigma2(self.get_kl_weight(), math.prod(self.example_shape), self.latent_dim)
+        return self.objective.implied_sigma2(self.get_kl_weight(), self.n_pixels, self.latent_dim)
+
+    def get_kl_weights(self) -> dict[str, float]:
+        """Returns the current KL weights by name: `beta`, or `global_kl_weight` and `local_kl_weight`."""
+        return {name: float(variable.numpy()) for name, variable in self.scheduled.items() if name != "capacity"}
 
     def get_kl_weight(self) -> float:
         """Returns the current KL weight β."""
@@ -132,122 +195,154 @@ class BetaVAE(keras.Model):
         return super().evaluate(*given.args, **given.kwargs)
 
     def _checked(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> inspect.BoundArguments:
-        """The arguments of Keras' `fit` or `evaluate`, before Keras traces anything that a bad one would break."""
         given = inspect.signature(method).bind(*args, **kwargs)
-        values = given.arguments
-        for name in ("y", "sample_weight", "class_weight"):
-            if values.get(name) is not None:
-                raise argument_error(name, f"be left out: {ALONE}", values[name])
-        values["x"] = self._checked_data("x", values.get("x"))
-        validation = _alone("validation_data", values.get("validation_data"))
-        if validation is not None:
-            values["validation_data"] = self._checked_data("validation_data", validation)
+        self.inputs.check_fit(given.arguments)
         return given
 
-    def _checked_data(self, name: str, x: Any) -> Any:
-        if isinstance(x, tf.data.Dataset):
-            _alone(name, x.element_spec)
-        elif x is None or isinstance(x, list | tuple | dict) or hasattr(x, "__array__"):
-            return self.check(name, x)
-        return x
+    def check(self, name: str, x: Any) -> Any:
+        """Returns `x` as float32 data of this model, or raises a ValueError if it cannot be (`Inputs.check`)."""
+        return self.inputs.check(name, x)
 
-    def check(self, name: str, x: Any) -> np.ndarray:
-        """Returns `x` as float32 examples, or raises a ValueError if it cannot be data of this model.
+    def use_feedback(self, schedulers: dict[str, FeedbackBetaScheduler]) -> None:
+        """Lets feedback schedules, by the name of the variable they set, move at every step of the training to come.
 
-        It cannot if its shape is wrong, if values are not finite, or if they lie outside the likelihood's support.
+        Schedules other than the last ones are traced into the train function anew.
         """
-        if x is None:
-            raise argument_error(name, f"hold examples of shape {self.example_shape}", x)
-        examples = check_examples(name, x, shape=self.example_shape)
-        self.objective.check(name, examples)
-        return examples
+        if schedulers != self.steps.feedback.schedulers:
+            self.steps.feedback = StepFeedback(schedulers)
+            self.make_train_function(force=True)
+        self.steps.feedback.restart()
 
     def call(self, x: Any, noise: Any = None, training: bool = False) -> Any:
         """Returns the reconstruction of x: from its mean code, or from a sample where `noise` is given."""
-        z_mean, _, z = self.encoder(
-            x, noise=ops.zeros((1, self.latent_dim)) if noise is None else noise, training=training
-        )
-        return self.objective.mean(self.decoder(z_mean if noise is None else z, training=training))
+        x, condition = self.inputs.split(x)
+        zeros = ops.zeros((1, self.latent_dim))
+        z_mean, _, z = self.encoder(x, condition, zeros if noise is None else noise, training=training)
+        return self.objective.mean(self.decode(z_mean if noise is None else z, condition, training=training))
+
+    def decode(self, z: Any, condition: Any = None, training: bool = False) -> Any:
+        """Returns the decoder's output for codes (batch, latent_dim) and their conditions."""
+        if self.condition_dim:
+            z = ops.concatenate([z, ops.cast(condition, z.dtype)], axis=-1)
+        return self.decoder(z, training=training)
 
     def generate(self, n: int, seed: int = 0) -> Any:
         """Returns `n` examples decoded from draws of the prior N(0, 1)."""
+        return self.objective.mean(self.decode(self._prior_draws(n, seed)))
+
+    def _prior_draws(self, n: int, seed: int) -> Any:
         seed = positive_int("seed", seed, minimum=0)
-        z = normal_at((positive_int("n", n), self.latent_dim), stream(seed, "prior"), 0)
-        return self.objective.mean(self.decoder(z, training=False))
+        return normal_at((positive_int("n", n), self.latent_dim), stream(seed, "prior"), 0)
 
     def terms(self, x: Any, noise: Any = None, training: bool = False) -> Terms:
         """Returns the terms of the objective for a batch, before any sum or mean over it.
 
         Args:
-            x: (batch, …).
+            x: (batch, …); with a condition the pair of x and conditions (batch, condition_dim).
             noise: ε of the sample, (batch, latent_dim); drawn by the sampling layer where left out.
             training: whether batch normalisation and dropout act as in training.
 
         Returns:
-            `Terms`: decoder output, reconstruction (batch,) in nats, and z_mean, z_log_var, kl (batch,
+            `Terms`: decoder output, distortion and reconstruction (batch,), and z_mean, z_log_var, kl (batch,
             latent_dim).
         """
-        x = _examples(x)
-        latents = self.encoder(x, noise=noise, training=training)
-        # a loss in float32, whatever precision the layers compute in
-        z_mean, z_log_var, output = (
-            ops.cast(value, "float32") for value in (*latents[:2], self.decoder(latents[2], training=training))
-        )
-        distortion = self.objective.distortion(x, output)
-        reconstruction = self.objective.reconstruction(distortion, math.prod(self.example_shape), self.log_sigma2)
-        return Terms(output, reconstruction, (Latents(z_mean, z_log_var, gaussian_kl(z_mean, z_log_var)),))
+        x, condition = self.inputs.split(x)
+        z_mean, z_log_var, z = self.encoder(x, condition, noise, training=training)
+        return self._terms(x, self.decode(z, condition, training), [(z_mean, z_log_var)])
 
-    def train_step(self, x: Any) -> dict[str, Any]:
-        """One step of the optimizer on the batch x; β, noise and dropout are those of the optimizer's iteration."""
-        x = _examples(x)
+    def _terms(self, x: Any, output: Any, groups: list[tuple[Any, ...]], variance: Any = 0.0) -> Terms:
+        """The terms from the decoder's output and each group's z_mean, z_log_var[, prior mean and log-variance].
+
+        `variance` (batch,) is added to the distortion: what a sample would have added where `output` is a mean.
+        """
+        # a loss in float32, whatever precision the layers compute in
+        output, *groups = tf.nest.map_structure(lambda value: ops.cast(value, "float32"), [output, *groups])
+        distortion = self.objective.distortion(x, output) + variance
+        reconstruction = self.objective.reconstruction(distortion, self.n_pixels, self.log_sigma2)
+        return Terms(output, distortion, reconstruction, tuple(self.objective.latents(*group) for group in groups))
+
+    def named_losses(self, terms: Terms, scheduled: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the losses of a batch by `loss_names`, under given values of the scheduled variables."""
+        weights = [value for name, value in scheduled.items() if name != "capacity"]
+        losses = self.objective.losses(terms, weights, scheduled.get("capacity"))
+        return {**losses._asdict(), **dict(zip(self.kl_names, losses.group_kl, strict=True))}
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step of the optimizer on a batch; β, noise and dropout are those of the optimizer's iteration."""
+        x, condition = self.inputs.split(data)
+        n = tf.shape(x)[0]
         step = tf.cast(self.optimizer.iterations.value, "int64")
-        self.beta.assign(self.steps.beta_at(step, self.beta.value))
+        self.steps.set_scheduled(step)
         set_position(self._generators, self.seed, step)
-        noise = normal_at((tf.shape(x)[0], self.latent_dim), self._noise_seed, step)
+        noise = normal_at((n, self.latent_dim), self._noise_seed, step)
         with tf.GradientTape() as tape:
-            terms = self.terms(x, noise, training=True)
-            losses = self.objective.losses(terms, self.beta)
-            objective = losses.total_loss + sum(self.losses)  # layers may add regularisation
+            terms = self.terms(x if condition is None else (x, condition), noise, training=True)
+            losses = self.named_losses(terms, self.scheduled)
+            objective = losses["total_loss"] + sum(self.losses)  # layers may add regularisation
             objective = self.optimizer.scale_loss(objective)  # under mixed precision with float16
         gradients = tape.gradient(objective, self.trainable_variables)
-        error = tf.reduce_mean((x - self.objective.mean(terms.output)) ** 2)
-        self.steps.record(step, (tf.shape(x)[0], self.beta.value, *losses, error))
+        error = self._mean_squared_error(x, terms)
+        self.steps.record(step, {"examples": n, **losses, "mean_squared_error": error})
+        self.steps.feedback.update(self._figures(terms, error))
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._track(losses, tf.shape(x)[0])
+        return self._track(losses, n)
 
-    def test_step(self, x: Any) -> dict[str, Any]:
-        """The losses of the batch x without training; noise depends on the position in the evaluated data alone.
+    def _mean_squared_error(self, x: Any, terms: Terms) -> Any:
+        if self.objective.has_sigma2:
+            return ops.mean(terms.distortion) / self.n_pixels
+        return ops.mean((x - self.objective.mean(terms.output)) ** 2)
+
+    def _figures(self, terms: Terms, error: Any) -> dict[str, dict[str, Any]]:
+        """What feedback schedules read of a step: the KL of their group and the reconstruction loss in their unit."""
+        reconstruction = {"nats": terms.reconstruction, "squared_error": terms.distortion, "mse": error}
+        figures = {}
+        for name, scheduler in self.steps.feedback.schedulers.items():
+            group = terms.latents[list(self._scheduled_variables).index(name)]
+            kl_loss = ops.mean(ops.sum(group.kl, axis=-1))  # nats per example
+            figures[name] = {"kl_loss": kl_loss}
+            if scheduler.unit in reconstruction:
+                figures[name]["reconstruction_loss"] = ops.mean(reconstruction[scheduler.unit])
+        return figures
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """The losses of a batch without training; noise depends on the position in the evaluated data alone.
 
         Where σ² is "optimal" it is each batch's own, so the losses depend on the batch size too; `negative_elbo`
         does not.
         """
-        x = _examples(x)
-        noise = normal_rows(tf.shape(x)[0], self.latent_dim, self._test_seed, first=self._trackers[0].count)
-        return self._track(self.objective.losses(self.terms(x, noise, training=False), self.beta), tf.shape(x)[0])
+        x, condition = self.inputs.split(data)
+        n = tf.shape(x)[0]
+        noise = normal_rows(n, self.latent_dim, self._test_seed, first=self._trackers[0].count)
+        terms = self.terms(x if condition is None else (x, condition), noise, training=False)
+        return self._track(self.named_losses(terms, self.scheduled), n)
 
     @cached_property
     def evaluation_terms(self) -> Any:
         """The compiled function (x, position of its first example) -> `Terms` without training."""
 
-        def terms(x: Any, position: Any) -> Terms:
-            noise = normal_rows(tf.shape(x)[0], self.latent_dim, self._test_seed, first=position)
-            return self.terms(x, noise, training=False)
+        def terms(data: Any, position: Any) -> Terms:
+            n = tf.shape(tf.nest.flatten(data)[0])[0]
+            noise = normal_rows(n, self.latent_dim, self._test_seed, first=position)
+            return self.terms(data, noise, training=False)
 
-        batch = tf.TensorSpec((None, *self.example_shape), "float32")
-        return tf.function(terms, input_signature=[batch, tf.TensorSpec((), "int64")]).get_concrete_function()
+        signature = [self.inputs.spec, tf.TensorSpec((), "int64")]
+        return tf.function(terms, input_signature=signature).get_concrete_function()
 
-    def _track(self, losses: Losses, batch: Any) -> dict[str, Any]:
-        for tracker, value in zip(self._trackers, losses, strict=True):
-            tracker.update_state(value, sample_weight=batch)  # weighted, so that a ragged last batch counts by size
+    def _track(self, losses: dict[str, Any], n: Any) -> dict[str, Any]:
+        for tracker in self._trackers:
+            # weighted, so that a ragged last batch counts by size
+            tracker.update_state(losses[tracker.name], sample_weight=n)
         return {tracker.name: tracker.result() for tracker in self._trackers}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model."""
+        return {**self._shared_config(), "beta": self.get_kl_weight()}
+
+    def _shared_config(self) -> dict[str, Any]:
         return {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
             "objective": self.objective.get_config(),
-            "beta": self.get_kl_weight(),
             "seed": self.seed,
             "name": self.name,
         }
@@ -261,22 +356,6 @@ class BetaVAE(keras.Model):
             for part in ("encoder", "decoder")
         }
         return cls(**parts, objective=Objective(**config.pop("objective")), **config)
-
-
-ALONE = "a VAE has no targets and weighs examples equally"
-
-
-def _alone(name: str, x: Any) -> Any:
-    """The examples of a batch; Keras passes targets and weights, or None in their place, in a tuple with them."""
-    if isinstance(x, tuple) and x and all(part is None for part in x[1:]):
-        x = x[0]
-    if isinstance(x, tuple | list | dict):
-        raise argument_error(name, f"be examples alone: {ALONE}", Described(f"{len(x)} arrays a batch"))
-    return x
-
-
-def _examples(x: Any) -> Any:
-    return tf.cast(_alone("x", x), "float32")
 
 
 def require_vae(name: str, model: Any) -> BetaVAE:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from vaelib._checks import argument_error, one_of
+from vaelib._checks import argument_error, finite_float, one_of, positive_int
 from vaelib.models.beta_vae import BetaVAE
-from vaelib.networks import dense_decoder, dense_encoder
+from vaelib.models.conditional_vae import ConditionalVAE
+from vaelib.models.hierarchical_vae import HierarchicalVAE
+from vaelib.models.linear_vae import LinearVAE
+from vaelib.networks import Encoder, conv_decoder, conv_encoder, dense_decoder, dense_encoder
+from vaelib.networks.dense import example_shape, layer_sizes
 from vaelib.objective import Objective
+from vaelib.randomness import initializer
 
 
 def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
@@ -32,6 +38,9 @@ def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
     return model
 
 
+ARCHITECTURES = ("dense", "convolutional", "linear")
+
+
 def build_vae(
     input_shape: Sequence[int],
     latent_dim: int,
@@ -39,40 +48,117 @@ def build_vae(
     objective: Objective | None = None,
     *,
     beta: float = 1.0,
-    hidden: Sequence[int] = (64, 32),
+    condition_dim: int = 0,
+    local_dim: int = 0,
+    hidden: Sequence[int] | None = None,
+    filters: Sequence[int] | None = None,
     batch_norm: bool = True,
     dropout: float = 0.1,
-    kernel_initializer: str = "GlorotUniform",
+    decoder_dropout: float | None = None,
+    kernel_initializer: str | None = None,
+    head_initializer: str = "GlorotUniform",
+    head_l2: float = 0.0,
+    log_var_bounds: tuple[float, float] | None = None,
+    log_var_form: str = "hard",
+    bn_gamma: float | None = None,
     seed: int = 0,
 ) -> BetaVAE:
     """Builds a β-VAE; the decoder mirrors the encoder.
 
+    With `condition_dim` it is a `ConditionalVAE`, with `local_dim` a `HierarchicalVAE` (with or without a condition),
+    with the linear architecture a `LinearVAE`. The page "Models" of the book has a table of what combines with what;
+    everything else is refused.
+
     Args:
         input_shape: shape of one example, e.g. `dataset.input_shape`.
-        latent_dim: number of latent units, >= 1.
-        architecture: "dense".
+        latent_dim: number of latent units, >= 1; of the global ones in a hierarchical model.
+        architecture: "dense" (default), "convolutional" for images, or "linear".
         objective: likelihood and scale factors; by default the Gaussian with batch-optimal σ², both terms
             summed.
-        beta: initial KL weight, >= 0.
-        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
-        batch_norm: whether all hidden layers but the last are batch-normalised.
-        dropout: rate after those layers, in [0, 0.95].
-        kernel_initializer: Keras initialiser of the ReLU layers.
+        beta: initial KL weight, >= 0; of both groups in a hierarchical model.
+        condition_dim: width of the condition, or number of labels; 0, the default, for none.
+        local_dim: number of local units; 0, the default, for none.
+        hidden: widths of the encoder's dense hidden layers; the decoder has them in reverse. By default (64, 32), and
+            (64,) after convolutions.
+        filters: filters of the encoder's convolutions, each of stride 2; (16, 32) by default.
+        batch_norm: whether dense hidden layers but the last, or all convolutions, are batch-normalised.
+        dropout: rate in [0, 0.95], after those dense layers, or before the dense layers behind convolutions.
+        decoder_dropout: the decoder's rate; by default the same.
+        kernel_initializer: Keras initialiser of the ReLU layers; by default "GlorotUniform" for dense layers and
+            "HeNormal" for the convolutional architecture.
+        head_initializer: Keras initialiser of the heads of z_mean and z_log_var.
+        head_l2: factor of an L2 penalty on their kernels.
+        log_var_bounds: (lower, upper) of z_log_var, in sampler and loss alike; none by default.
+        log_var_form: "hard" or "soft" (`bounded_log_var`).
+        bn_gamma: γ of batch-normalised means (BN-VAE); none by default.
         seed: integer >= 0; initial weights, noise and dropout are functions of it.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range or does not combine with another.
 
     >>> build_vae((8, 8, 1), latent_dim=2).count_params()
     13125
+    >>> type(build_vae((8, 8, 1), latent_dim=2, local_dim=4, condition_dim=10)).__name__
+    'HierarchicalVAE'
     """
-    one_of("architecture", architecture, ("dense",))
-    options: dict[str, Any] = {
-        "batch_norm": batch_norm,
-        "dropout": dropout,
-        "kernel_initializer": kernel_initializer,
-        "seed": seed,
-    }
-    encoder = dense_encoder(input_shape, latent_dim, hidden, **options)
-    decoder = dense_decoder(input_shape, latent_dim, tuple(reversed(hidden)), **options)
-    return BetaVAE(encoder, decoder, objective, beta, seed)
+    one_of("architecture", architecture, ARCHITECTURES)
+    condition_dim = positive_int("condition_dim", condition_dim, minimum=0)
+    local_dim = positive_int("local_dim", local_dim, minimum=0)
+    heads = {"l2": head_l2, "log_var_bounds": log_var_bounds, "log_var_form": log_var_form, "bn_gamma": bn_gamma}
+    heads |= {"initializer": head_initializer}
+    if architecture == "linear":
+        given = {"hidden": hidden, "filters": filters, "kernel_initializer": kernel_initializer, "bn_gamma": bn_gamma}
+        given |= {"condition_dim": condition_dim or None, "local_dim": local_dim or None}
+        _refuse(given, "be left out with the linear architecture")
+        encoder, decoder = _linear_pair(input_shape, latent_dim, heads, seed)
+        return LinearVAE(encoder, decoder, objective, beta, seed)
+    width = positive_int("latent_dim", latent_dim) + condition_dim + local_dim
+    options: dict[str, Any] = {"batch_norm": batch_norm, "seed": seed}
+    rates = [finite_float("dropout", dropout, minimum=0, maximum=0.95)] * 2
+    if decoder_dropout is not None:
+        rates[1] = finite_float("decoder_dropout", decoder_dropout, minimum=0, maximum=0.95)
+    if architecture == "dense":
+        _refuse({"filters": filters}, "be left out with the dense architecture")
+        hidden = layer_sizes("hidden", hidden or (64, 32))
+        options |= {"kernel_initializer": kernel_initializer or "GlorotUniform"}
+        encoder = dense_encoder(
+            input_shape, latent_dim, hidden, dropout=rates[0], condition_dim=condition_dim, **options, **heads
+        )
+        decoder = dense_decoder(input_shape, width, hidden[::-1], dropout=rates[1], **options)
+    else:
+        hidden, filters = layer_sizes("hidden", hidden or (64,)), layer_sizes("filters", filters or (16, 32))
+        options |= {"kernel_initializer": kernel_initializer or "HeNormal"}
+        encoder = conv_encoder(
+            input_shape,
+            latent_dim,
+            filters,
+            hidden=hidden,
+            dropout=rates[0],
+            condition_dim=condition_dim,
+            **options,
+            **heads,
+        )
+        decoder = conv_decoder(input_shape, width, filters[::-1], hidden=hidden[::-1], dropout=rates[1], **options)
+    if local_dim:
+        return HierarchicalVAE(encoder, decoder, local_dim, hidden[-1:], objective, beta, beta, seed)
+    return (ConditionalVAE if condition_dim else BetaVAE)(encoder, decoder, objective, beta, seed)
+
+
+def _refuse(given: dict[str, Any], must: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise argument_error(name, must, value)
+
+
+def _linear_pair(
+    input_shape: Sequence[int], latent_dim: int, heads: dict[str, Any], seed: int
+) -> tuple[Encoder, keras.Model]:
+    shape = example_shape("input_shape", input_shape)
+    positive_int("seed", seed, minimum=0)
+    inputs = keras.Input(shape)
+    body = keras.Model(inputs, keras.layers.Flatten()(inputs), name="encoder_body")
+    encoder = Encoder(body, latent_dim, seed, heads={**heads, "constant_log_var": True}, name="encoder")
+    z = keras.Input((latent_dim,))
+    kernel = initializer("GlorotUniform", seed, "decoder_output")
+    x = keras.layers.Dense(math.prod(shape), kernel_initializer=kernel, name="decoder_output")(z)
+    return encoder, keras.Model(z, keras.layers.Reshape(shape)(x), name="decoder")

@@ -1,0 +1,138 @@
+"""What an interrupted training needs to go on as if nothing had happened, in one file written after each epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from vaelib._checks import Described, argument_error
+from vaelib._files import atomic_path
+from vaelib.callbacks.best_model import BestModel
+from vaelib.callbacks.beta_schedule import BetaSchedule
+from vaelib.callbacks.nan_guard import NaNGuard
+from vaelib.callbacks.step_log import StepLog, VAECallback
+
+# the memory of Keras' callbacks that wait for an improvement
+PATIENCE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+
+
+class TrainingState(VAECallback):
+    """Writes the state of a training after each epoch, and restores it in another process.
+
+    The state holds the model and its optimizer, the feedback schedules, the best weights so far, what early stopping
+    and the learning rate are waiting for, the history and every step. The order of the data, noise and dropout are
+    functions of seed, epoch and step and need none. So a resumed training ends with the same weights and the same
+    history, bit for bit, as one that was never interrupted. Further callbacks of the caller begin anew.
+
+    Place it after all others.
+
+    Args:
+        path: the file, a `.npz` that holds no pickled objects.
+        settings: what must be the same when the training goes on, by argument name.
+        callbacks: the training's own callbacks.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        super().__init__()
+        self.path = path
+        self.settings = json.loads(json.dumps(settings, default=repr))
+        self.epochs_done = 0
+        self.stopped = False
+        self.history: dict[str, list[float]] = {}
+        self._callbacks = list(callbacks)
+        self._stored: dict[str, np.ndarray] = {}
+        self._waiting: list[dict[str, Any]] = []
+
+    def load(self, model: Any) -> None:
+        """Reads the file and gives model and optimizer their values.
+
+        Raises:
+            ValueError: if the file is damaged, or was written with other settings.
+        """
+        arrays = _read(self.path)
+        notes = json.loads(str(arrays.pop("notes")))
+        for name, value in self.settings.items():
+            if notes["settings"].get(name) != value:
+                received = Described(f"{value!r}, where the interrupted training had {notes['settings'].get(name)!r}")
+                remedy = "Repeat its arguments, or start anew with overwrite=True."
+                raise argument_error(name, "be as before to resume a training", received, remedy)
+        self.epochs_done, self.stopped = notes["epochs_done"], notes["stopped"]
+        self.history, self._waiting, self._stored = notes["history"], notes["waiting"], arrays
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        for name, variables in _variables(model).items():
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}/{i}"])
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Gives the callbacks what they remembered."""
+        for callback, memory in zip(self._callbacks, self._waiting, strict=False):
+            for name, value in memory.items():
+                setattr(callback, name, value)
+        for callback in self._callbacks:
+            if self._stored and isinstance(callback, BetaSchedule | BestModel | StepLog):
+                prefix = f"{type(callback).__name__}/"
+                own = {key.removeprefix(prefix): v for key, v in self._stored.items() if key.startswith(prefix)}
+                callback.set_state(own)
+        self._stored, self._waiting = {}, []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes the file, whole or not at all."""
+        self.epochs_done = epoch + 1
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value if isinstance(value, int) else float(value))
+        arrays: dict[str, Any] = {}
+        for name, variables in _variables(self.model).items():
+            arrays |= {f"{name}/{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+        for callback in self._callbacks:
+            if isinstance(callback, BetaSchedule | BestModel | StepLog):
+                arrays |= {f"{type(callback).__name__}/{key}": v for key, v in callback.get_state().items()}
+        notes = {
+            "settings": self.settings,
+            "epochs_done": self.epochs_done,
+            "stopped": bool(self.model.stop_training),
+            "history": self.history,
+            "waiting": [_memory(callback) for callback in self._callbacks],
+        }
+        with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
+
+
+def fingerprint(*arrays: np.ndarray) -> str:
+    """Returns a short name of arrays' shapes and bytes."""
+    crc = 0
+    for array in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(str(array.shape).encode(), crc))
+    return f"{crc:08x}"
+
+
+def _variables(model: Any) -> dict[str, list[Any]]:
+    return {"model": model.variables, "optimizer": model.optimizer.variables}
+
+
+def _memory(callback: Any) -> dict[str, Any]:
+    if isinstance(callback, NaNGuard):
+        return {"message": callback.message}
+    if not isinstance(callback, keras.callbacks.EarlyStopping | keras.callbacks.ReduceLROnPlateau):
+        return {}
+    found = {name: getattr(callback, name) for name in PATIENCE if hasattr(callback, name)}
+    return {name: value if value is None else float(value) for name, value in found.items()}
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    try:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        json.loads(str(arrays["notes"]))["settings"]
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile, zlib.error):
+        remedy = "Remove it, or start anew with overwrite=True."
+        raise argument_error("output", "hold a readable training state", str(path), remedy) from None
+    return arrays

@@ -1,0 +1,133 @@
+"""What a model takes as data: examples alone, or examples and their conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from vaelib._arrays import problem_of
+from vaelib._checks import Described, argument_error
+from vaelib.data.checks import check_examples
+from vaelib.objective import Objective
+
+ALONE = "a VAE has no targets and weighs examples equally"
+
+
+class Inputs:
+    """The data of one model: x alone, or the pair (x, condition) where the model has a condition.
+
+    Args:
+        example_shape: shape of one example.
+        condition_dim: width of the condition, 0 for none. Integer labels 0, 1, … become one-hot vectors of that width.
+        objective: whose likelihood the examples must fit.
+    """
+
+    def __init__(self, example_shape: tuple[int, ...], condition_dim: int, objective: Objective) -> None:
+        self.example_shape = example_shape
+        self.condition_dim = condition_dim
+        self.objective = objective
+
+    @property
+    def spec(self) -> Any:
+        """The TensorFlow specification of a batch."""
+        x = tf.TensorSpec((None, *self.example_shape), "float32")
+        return (x, tf.TensorSpec((None, self.condition_dim), "float32")) if self.condition_dim else x
+
+    def check(self, name: str, data: Any) -> Any:
+        """Returns data as float32 arrays, or raises a ValueError if they cannot be data of this model.
+
+        They cannot if a shape is wrong, if values are not finite, or if they lie outside the likelihood's support.
+        """
+        if data is None:
+            raise argument_error(name, f"hold examples of shape {self.example_shape}", data)
+        if not self.condition_dim:
+            return self._check_examples(name, data)
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            received = Described(f"a {type(data).__name__} of {len(data)}" if hasattr(data, "__len__") else repr(data))
+            raise argument_error(name, "be the pair (examples, conditions) for a conditional model", received)
+        x = self._check_examples(name, data[0])
+        return x, self.check_condition(f"{name}[1]", data[1], len(x))
+
+    def _check_examples(self, name: str, x: Any) -> np.ndarray:
+        examples = check_examples(name, x, shape=self.example_shape)
+        self.objective.check(name, examples)
+        return examples
+
+    def check_condition(self, name: str, condition: Any, n: int | None = None) -> np.ndarray:
+        """Returns n conditions as float32 (n, condition_dim), labels as one-hot vectors, or raises a ValueError."""
+        array, width = np.asarray(condition), self.condition_dim
+        count = "" if n is None else f"{n} "
+        must = f"hold {count}conditions: labels from 0 to {width - 1}, or vectors of {width} numbers"
+        n = len(array) if n is None and array.ndim else n
+        problem = problem_of(array)
+        if problem is not None:
+            raise argument_error(name, must, Described(problem[1]))
+        if array.shape == (n,) and array.dtype.kind in "bui":
+            if array.min() < 0 or array.max() >= width:
+                raise argument_error(name, must, Described(f"labels from {array.min()} to {array.max()}"))
+            return np.eye(width, dtype="float32")[array.astype(int)]
+        if array.shape != (n, width):
+            raise argument_error(name, must, Described(f"{array.dtype} values of shape {array.shape}"))
+        return array.astype("float32")
+
+    def of_dataset(self, dataset: Any, part: str) -> Any:
+        """Returns a part of a `Dataset` as data of this model, checked; labels are the conditions."""
+        x = getattr(dataset, f"x_{part}")
+        if not self.condition_dim:
+            return self.check(f"dataset.x_{part}", x)
+        y = getattr(dataset, f"y_{part}")
+        if y is None:
+            raise argument_error("dataset", "have labels, the conditions of this model", dataset)
+        return self._check_examples(f"dataset.x_{part}", x), self.check_condition(f"dataset.y_{part}", y, len(x))
+
+    def split(self, data: Any) -> tuple[Any, Any]:
+        """Inside a step: returns x and the condition, which is None without one."""
+        data = data[0] if isinstance(data, tuple | list) and len(data) == 1 else data
+        if not self.condition_dim:
+            return tf.cast(self.alone("x", data), "float32"), None
+        if not isinstance(data, tuple | list) or any(part is not None for part in data[2:]):
+            raise argument_error("x", "be the pair (examples, conditions)", Described(type(data).__name__))
+        x, condition = data[:2]
+        if condition.dtype.is_integer and len(condition.shape) == 1:
+            condition = ops.one_hot(condition, self.condition_dim)
+        return tf.cast(x, "float32"), tf.cast(condition, "float32")
+
+    def alone(self, name: str, x: Any) -> Any:
+        """The examples of a batch; Keras passes targets and weights, or None in their place, in a tuple with them."""
+        if isinstance(x, tuple) and x and all(part is None for part in x[1:]):
+            x = x[0]
+        if isinstance(x, tuple | list | dict):
+            raise argument_error(name, f"be examples alone: {ALONE}", Described(f"{len(x)} arrays a batch"))
+        return x
+
+    def check_fit(self, values: dict[str, Any]) -> None:
+        """Checks the arguments of Keras' `fit` or `evaluate` in place, before anything is traced.
+
+        A conditional model takes its conditions as `y`, or as the second of a pair `x`.
+        """
+        refused = ("sample_weight", "class_weight") if self.condition_dim else ("y", "sample_weight", "class_weight")
+        for name in refused:
+            if values.get(name) is not None:
+                raise argument_error(name, f"be left out: {ALONE}", values[name])
+        x, y = values.get("x"), values.get("y")
+        if self.condition_dim and y is not None:
+            x = (x, y)
+            values["y"] = None
+        values["x"] = self._check_data("x", x)
+        validation = values.get("validation_data")
+        if validation is not None:
+            validation = validation if self.condition_dim else self.alone("validation_data", validation)
+            values["validation_data"] = self._check_data("validation_data", validation)
+        if isinstance(values["x"], tuple):  # Keras takes the second of a pair as y
+            values["x"], values["y"] = values["x"]
+
+    def _check_data(self, name: str, data: Any) -> Any:
+        if isinstance(data, tf.data.Dataset):
+            if not self.condition_dim:
+                self.alone(name, data.element_spec)
+        elif data is None or isinstance(data, list | tuple | dict) or hasattr(data, "__array__"):
+            return self.check(name, data)
+        return data
