@@ -72,8 +72,8 @@ class BetaSchedule(StepReader):
             )
             received = Described(f"{self.scheduler!r}, which gives {' and '.join(self.parts)}")
             raise argument_error("scheduler", must, received, remedy)
-        for name, part in (self._feedback("step") | self._feedback("epoch")).items():
-            _check_feedback(name, part, model)
+        for feedback in (self._feedback("step") | self._feedback("epoch")).values():
+            _check_feedback(feedback, model)
         if epochs is not None and steps_per_epoch is not None:
             for part in self._open_loop().values():
                 beta_table(part, epochs, steps_per_epoch, self.per)  # raises where β is no number >= 0
@@ -124,9 +124,9 @@ class BetaSchedule(StepReader):
             logs[name] = float(variable.numpy())
         logs.update(restart_figures(self.scheduler, epoch))
         for name, part in self._feedback("epoch").items():
-            read = {"kl_loss": figures.get(f"{name}/kl"), "reconstruction_loss": figures.get(part.unit)}
-            if all(math.isfinite(value) for key, value in read.items() if key == part.reads):
-                self.states[name], _ = part.step(self.states[name], read)
+            figure = figures[f"{name}/kl" if part.reads == "kl_loss" else part.unit]
+            if math.isfinite(figure):  # else the training broke, and NaNGuard stops it
+                self.states[name], _ = part.step(self.states[name], {part.reads: figure})
 
     def get_state(self) -> dict[str, float]:
         """Returns the states of feedback schedules, by "variable/entry"."""
@@ -165,7 +165,7 @@ def restart_figures(scheduler: Any, epoch: int) -> dict[str, int]:
     }
 
 
-def _check_feedback(name: str, part: FeedbackBetaScheduler, model: Any) -> None:
+def _check_feedback(part: FeedbackBetaScheduler, model: Any) -> None:
     objective = model.objective
     if objective.capacity is not None:
         raise argument_error("scheduler", "be open-loop with a capacity, whose γ is constant", part)

@@ -104,7 +104,12 @@ def build_vae(
     one_of("architecture", architecture, ARCHITECTURES)
     condition_dim = positive_int("condition_dim", condition_dim, minimum=0)
     local_dim = positive_int("local_dim", local_dim, minimum=0)
-    heads = {"l2": head_l2, "log_var_bounds": log_var_bounds, "log_var_form": log_var_form, "bn_gamma": bn_gamma}
+    heads: dict[str, Any] = {
+        "l2": head_l2,
+        "log_var_bounds": log_var_bounds,
+        "log_var_form": log_var_form,
+        "bn_gamma": bn_gamma,
+    }
     heads |= {"initializer": head_initializer}
     if architecture == "linear":
         given = {"hidden": hidden, "filters": filters, "kernel_initializer": kernel_initializer, "bn_gamma": bn_gamma}
