@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelib.data import Dataset, check_examples, load_dataset
-from vaelib.data.dataset import split_examples, split_rows
+from vaelib.data.splitting import split_examples
 
 
 def small(**changed: Any) -> Dataset:
@@ -67,6 +67,15 @@ def test_shape_pixels_and_repr() -> None:
         ({"order": np.arange(12) + 0.5}, "`order` must hold each row number below 12 once"),
         ({"order": None}, "`order` must hold real numbers"),
         ({"order": 3}, r"`order` must have the shape \(n,\)"),
+        ({"y_train": [[1], [1, 2]], "y_val": [0], "y_test": [0]}, "`y_train` must hold rows of equal length"),
+        ({"factors": np.zeros((12, 2))}, "`factors` must hold integers.*an array of dtype float64"),
+        ({"factors": np.full((12, 2), np.nan)}, "`factors` must hold integers"),
+        ({"factors": [["a"]] * 12}, "`factors` must hold integers"),
+        ({"factors": np.zeros((11, 2), int)}, r"`factors` must have the shape \(12, k\).*shape \(11, 2\)"),
+        ({"factors": np.zeros(12, int)}, r"`factors` must have the shape \(12, k\)"),
+        ({"factors": np.zeros((12, 0), int)}, r"`factors` must have the shape \(12, k\)"),
+        ({"factors": 3}, r"`factors` must have the shape \(12, k\)"),
+        ({"factors": [[1], [1, 2]]}, "`factors` must hold rows of equal length"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(changed: Any, message: Any) -> None:
@@ -102,28 +111,6 @@ def test_labels_stay_with_their_examples() -> None:
     dataset = Dataset("d", **split_examples(x, np.arange(35), 5, 5, seed=0)).resplit(4)
     for part in ("train", "val", "test"):
         np.testing.assert_array_equal(getattr(dataset, f"x_{part}")[:, 0], 2 * getattr(dataset, f"y_{part}"))
-
-
-def test_classes_keep_their_share() -> None:
-    y = np.repeat([0, 1], [60, 10])
-    first, second = split_rows(np.arange(70), y, 14, seed=0)
-    assert np.bincount(y[second]).tolist() == [12, 2]
-    assert np.bincount(y[first]).tolist() == [48, 8]
-
-
-@pytest.mark.parametrize(
-    "y",
-    [
-        np.repeat([0, 1], [19, 1]),  # a class with one example
-        np.repeat(np.arange(10), 2),  # more classes than the smaller part holds
-        np.linspace(0, 1, 20),  # not classes
-        np.zeros((20, 2), int),
-    ],
-)
-def test_other_labels_are_split_without_shares(y: Any) -> None:
-    first, second = split_rows(np.arange(20), y, 3, seed=0)
-    assert sorted([*first, *second]) == list(range(20))
-    assert len(second) == 3
 
 
 def test_binarized() -> None:
@@ -174,3 +161,61 @@ def test_check_examples_returns_float32_and_copies_only_if_needed() -> None:
 def test_check_examples_refuses(x: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=message):
         check_examples("x", x, shape=(2, 2))
+
+
+def test_factors_follow_the_order() -> None:
+    factors = np.arange(24, dtype=np.uint8).reshape(12, 2)  # as the examples of `small`, which hold 0 to 23
+    order = np.array([3, 1, 2, 0, 4, 5, 6, 11, 8, 9, 10, 7])
+    x = np.arange(24.0).reshape(12, 2)[order]
+    dataset = small(x_train=x[:8], x_val=x[8:10], x_test=x[10:], factors=factors, order=order)
+    assert dataset.factors_test.tolist() == [[20, 21], [14, 15]]
+    assert dataset.factors.dtype == np.int64
+    assert not dataset.factors.flags.writeable
+    for each in (dataset, dataset.resplit(1), dataset.resplit(1).resplit(2), dataset.binarized(12).resplit(1)):
+        np.testing.assert_array_equal(each.factors, factors)
+        for part in ("train", "val", "test"):
+            x = getattr(each, f"x_{part}")
+            inside = getattr(each, f"factors_{part}")
+            np.testing.assert_array_equal(x, inside if "binarized" not in each.name else inside > 12)
+    assert repr(dataset).endswith("no labels, factors, split_seed=None)")
+
+
+def test_no_factors() -> None:
+    assert small().factors_train is small().factors_val is small().factors_test is None
+
+
+def test_standardized_by_hand() -> None:
+    train = [[0.0, 1.0, 7.0], [4.0, 3.0, 7.0]]  # means 2, 2, 7; standard deviations 2, 1, 0
+    dataset = small(x_train=train, x_val=[[2.0, 2.0, 8.0]], x_test=[[6.0, 0.0, 7.0]]).standardized()
+    assert dataset.x_train.tolist() == [[-1, -1, 0], [1, 1, 0]]
+    assert dataset.x_val.tolist() == [[0, 0, 1]]
+    assert dataset.x_test.tolist() == [[2, -2, 0]]
+    assert dataset.x_train.dtype == np.float32
+    assert dataset.is_standardized
+    assert repr(dataset).endswith("no labels, standardised, split_seed=None)")
+    assert not dataset.binarized().is_standardized
+
+
+def test_standardized_images_and_large_offsets() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 4, 4, 1)) + 1000
+    dataset = Dataset("d", **split_examples(x, None, 10, 10, seed=0)).standardized()
+    assert dataset.input_shape == (4, 4, 1)
+    np.testing.assert_allclose(dataset.x_train.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(dataset.x_train.std(0), 1, atol=1e-4)
+
+
+def test_a_number_that_never_changes_is_not_scaled() -> None:
+    x = np.full((12, 2), 0.1, np.float32)
+    x[:, 1] = np.arange(12)
+    dataset = small(x_train=x[:8], x_val=x[8:10], x_test=x[10:]).standardized()
+    assert np.abs(dataset.x_test[:, 0]).max() < 1e-6
+
+
+def test_resplit_standardises_anew() -> None:
+    x = np.random.default_rng(0).normal(5, 3, size=(60, 2))
+    raw = Dataset("d", **split_examples(x, None, 10, 10, seed=0))
+    once, twice = raw.resplit(4).standardized(), raw.standardized().resplit(4)
+    assert twice.is_standardized
+    for part in ("x_train", "x_val", "x_test"):
+        np.testing.assert_allclose(getattr(twice, part), getattr(once, part), atol=1e-5)
+    np.testing.assert_allclose(twice.x_train.mean(0), 0, atol=1e-6)

@@ -44,12 +44,40 @@ def as_examples(
     array: Array, shape: Sequence[int] | None = None
 ) -> tuple[npt.NDArray[np.float32], tuple[str, str] | None]:
     """Returns an array as float32 examples, with what it must be and is instead, or None if it is usable."""
-    if array.dtype.kind in "buif":
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float32, copy=False)
-    if array.ndim < 2:
-        return array, ("have the shape (n, ...), one example a row", f"an array of shape {array.shape}")
-    problem = problem_of(array)
-    if problem is None and shape is not None and array.shape[1:] != tuple(shape):
-        problem = f"hold examples of shape {tuple(shape)}", f"an array of shape {array.shape}"
-    return array, problem
+    problem = shape_problem(array.shape, array.dtype, shape)
+    if problem is not None:
+        return array, problem
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32, copy=False)
+    return array, problem_of(array)
+
+
+def shape_problem(
+    shape: tuple[int, ...], dtype: np.dtype[Any], wanted: Sequence[int] | None = None
+) -> tuple[str, str] | None:
+    """Returns what can be said against an array of examples before its numbers are read, or None."""
+    if len(shape) < 2:
+        return "have the shape (n, ...), one example a row", f"an array of shape {shape}"
+    if dtype.kind not in "buif":
+        return "hold real numbers", f"an array of dtype {dtype}"
+    if 0 in shape:
+        return "not be empty", f"an array of shape {shape}"
+    if wanted is not None and shape[1:] != tuple(wanted):
+        return f"hold examples of shape {tuple(wanted)}", f"an array of shape {shape}"
+    return None
+
+
+def labels_problem(y: Array, n: int) -> tuple[str, str] | None:
+    """Returns what labels of n examples must be and what they are instead, or None if they fit."""
+    if y.ndim == 0 or len(y) != n:
+        return f"hold one label for each of the {n} examples", f"an array of shape {y.shape}"
+    return problem_of(y)
+
+
+def factors_problem(factors: Array, n: int) -> tuple[str, str] | None:
+    """Returns what factors of n examples must be and what they are instead, or None if they fit."""
+    if factors.dtype.kind not in "bui":
+        return "hold integers, the classes of the factors", f"an array of dtype {factors.dtype}"
+    if factors.ndim != 2 or len(factors) != n or factors.shape[1] == 0:
+        return f"have the shape ({n}, k), one row for each example", f"an array of shape {factors.shape}"
+    return None

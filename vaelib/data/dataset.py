@@ -1,4 +1,4 @@
-"""A dataset in three parts, and the drawing of these parts from a seed."""
+"""A dataset in three parts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from vaelib._arrays import Array, finite_array, problem_of
-from vaelib._checks import Described, argument_error, finite_float, positive_int
-from vaelib.data.checks import check_examples
+from vaelib._arrays import Array, finite_array
+from vaelib._checks import Described, argument_error, finite_float
+from vaelib.data.checks import check_examples, factors_problem, labels_problem
+from vaelib.data.splitting import Rows, split_examples
 
 Examples = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
+Factors = npt.NDArray[np.int64]
 PARTS = ("train", "val", "test")
 
 
@@ -32,14 +33,16 @@ class Dataset:
         y_train: one label for each example, or None; either all three parts have labels or none has.
         y_val: labels of the validation part.
         y_test: labels of the test part.
-        factors: the factors that the data were generated from; None where they are unknown.
+        factors: the classes of the factors that the data were generated from, integers of shape (n, k) with n
+            the number of all examples, in the order of the undivided data; None where they are unknown.
         split_seed: the seed that drew the parts; None if they were given.
         order: for each example, training part first, then validation, then test, its row in the undivided
             data; by default the rows are counted in that order.
+        is_standardized: whether `standardized` made these parts; `resplit` then standardises anew.
 
     Raises:
         ValueError: if a part is empty, not numeric or not finite, if shapes differ between parts, or if
-            labels do not fit the examples.
+            labels or factors do not fit the examples.
     """
 
     name: str
@@ -49,9 +52,10 @@ class Dataset:
     y_train: Array | None = None
     y_val: Array | None = None
     y_test: Array | None = None
-    factors: Array | None = None
+    factors: Factors | None = None
     split_seed: int | None = None
     order: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    is_standardized: bool = False
 
     def __post_init__(self) -> None:
         shape = None
@@ -70,13 +74,19 @@ class Dataset:
         if not np.array_equal(np.sort(order), np.arange(total)):
             raise argument_error("order", f"hold each row number below {total} once", self.order)
         self._set("order", order.astype(np.int64))
+        if self.factors is not None:
+            factors = _array("factors", self.factors)
+            self._refuse("factors", factors_problem(factors, total))
+            self._set("factors", factors.astype(np.int64))
 
     def _set_labels(self, name: str, n: int) -> None:
-        y = np.asarray(getattr(self, name))
-        problem = labels_problem(y, n)
+        y = _array(name, getattr(self, name))
+        self._refuse(name, labels_problem(y, n))
+        self._set(name, y.astype(np.int64) if y.dtype.kind in "bui" else y)
+
+    def _refuse(self, name: str, problem: tuple[str, str] | None) -> None:
         if problem is not None:
             raise argument_error(name, problem[0], Described(problem[1]))
-        self._set(name, y.astype(np.int64) if y.dtype.kind in "bui" else y)
 
     def _set(self, name: str, array: Array) -> None:
         view = array.view()
@@ -97,10 +107,31 @@ class Dataset:
         """How many numbers one example holds."""
         return math.prod(self.input_shape)
 
+    @property
+    def factors_train(self) -> Factors | None:
+        """The factors of the training part, shape (n_train, k), or None."""
+        return self._factors_of(0)
+
+    @property
+    def factors_val(self) -> Factors | None:
+        """The factors of the validation part, or None."""
+        return self._factors_of(1)
+
+    @property
+    def factors_test(self) -> Factors | None:
+        """The factors of the test part, or None."""
+        return self._factors_of(2)
+
+    def _factors_of(self, part: int) -> Factors | None:
+        if self.factors is None:
+            return None
+        return self.factors[np.split(self.order, np.cumsum(self._sizes[:2]))[part]]
+
     def resplit(self, seed: int) -> Self:
         """Returns the same data in parts of the same sizes, drawn anew from `seed`.
 
-        The result depends on the data, the sizes and the seed, not on how the data are split now.
+        The result depends on the data, the sizes and the seed, not on how the data are split now. Standardised
+        data are standardised with the new training part's mean and standard deviation.
 
         Raises:
             ValueError: if `seed` is not an integer between 0 and 2**32 - 1.
@@ -111,7 +142,9 @@ class Dataset:
         if self.y_train is not None:
             y = np.concatenate([getattr(self, f"y_{part}") for part in PARTS])[back]
         _, n_val, n_test = self._sizes
-        return replace(self, **split_examples(x, y, n_val, n_test, seed))
+        divided = replace(self, **split_examples(x, y, n_val, n_test, seed))
+        # Standardising twice is standardising once: an affine map of each number is undone by the next.
+        return divided.standardized() if self.is_standardized else divided
 
     def binarized(self, threshold: float = 0.5) -> Self:
         """Returns the data with each value above `threshold` set to 1 and each other to 0.
@@ -121,60 +154,35 @@ class Dataset:
         """
         limit = finite_float("threshold", threshold)
         parts = {f"x_{part}": (getattr(self, f"x_{part}") > limit).astype(np.float32) for part in PARTS}
-        return replace(self, name=f"{self.name}-binarized", **parts)
+        return replace(self, name=f"{self.name}-binarized", is_standardized=False, **parts)
+
+    def standardized(self) -> Self:
+        """Returns the data with mean 0 and standard deviation 1 in the training part, for each number of an example.
+
+        Validation and test part are moved and scaled as the training part is. A number that is the same in all
+        training examples is moved, not scaled.
+        """
+        from sklearn.preprocessing import StandardScaler
+
+        scaler = StandardScaler().fit(self.x_train.reshape(len(self.x_train), -1))
+        parts: dict[str, Any] = {}
+        for part in PARTS:
+            x = getattr(self, f"x_{part}")
+            parts[f"x_{part}"] = scaler.transform(x.reshape(len(x), -1)).reshape(x.shape)
+        return replace(self, is_standardized=True, **parts)
 
     def __repr__(self) -> str:
         train, val, test = self._sizes
         labels = "no labels" if self.y_train is None else "labels"
+        extras = f"{', factors' if self.factors is not None else ''}{', standardised' if self.is_standardized else ''}"
         return (
             f"Dataset({self.name!r}, examples of shape {self.input_shape}, {train} train, {val} validation, "
-            f"{test} test, {labels}, split_seed={self.split_seed})"
+            f"{test} test, {labels}{extras}, split_seed={self.split_seed})"
         )
 
 
-def labels_problem(y: Array, n: int) -> tuple[str, str] | None:
-    """Returns what labels of n examples must be and what they are instead, or None if they fit."""
-    if y.ndim == 0 or len(y) != n:
-        return f"hold one label for each of the {n} examples", f"an array of shape {y.shape}"
-    return problem_of(y)
-
-
-def split_examples(x: Array, y: Array | None, n_val: int, n_test: int, seed: int) -> dict[str, Any]:
-    """Draws the three parts of a dataset from `seed`, as arguments of `Dataset`.
-
-    Args:
-        x: all examples, shape (n, ...), n > n_val + n_test.
-        y: their labels, length n, or None.
-        n_val: examples of the validation part, >= 1.
-        n_test: examples of the test part, >= 1.
-        seed: an integer between 0 and 2**32 - 1.
-
-    Raises:
-        ValueError: if `seed` is out of range.
-    """
-    rest, test = split_rows(np.arange(len(x)), y, n_test, seed)
-    train, val = split_rows(rest, y, n_val, seed)
-    rows = {"train": train, "val": val, "test": test}
-    parts: dict[str, Any] = {f"x_{part}": x[index] for part, index in rows.items()}
-    if y is not None:
-        parts |= {f"y_{part}": y[index] for part, index in rows.items()}
-    return parts | {"split_seed": seed, "order": np.concatenate([train, val, test])}
-
-
-def split_rows(rows: Rows, y: Array | None, size: int, seed: int) -> tuple[Rows, Rows]:
-    """Divides row numbers in two, the second part of the given size.
-
-    Integer labels keep their proportions where each class has two examples and each part has room for all.
-    """
-    from sklearn.model_selection import train_test_split
-
-    seed = positive_int("split_seed", seed, minimum=0)
-    if seed >= 2**32:
-        raise argument_error("split_seed", "be below 2**32", seed)
-    classes = None
-    if y is not None and y.ndim == 1 and y.dtype.kind in "bui":
-        counts = np.unique(y[rows], return_counts=True)[1]
-        if counts.min() >= 2 and len(counts) <= min(size, len(rows) - size):
-            classes = y[rows]
-    first, second = train_test_split(rows, test_size=size, random_state=seed, stratify=classes)
-    return first, second
+def _array(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise argument_error(name, "hold rows of equal length", Described("a ragged sequence")) from None
