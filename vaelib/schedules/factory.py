@@ -63,6 +63,15 @@ def build(type: Any, params: Any, type_argument: str = "type", params_argument: 
     return _registered(type, params, params_argument)
 
 
+def from_mapping(name: str, config: Mapping[Any, Any]) -> Any:
+    """Returns the scheduler of a configuration with "type", which the caller's argument `name` holds."""
+    if not isinstance(config, Mapping) or "type" not in config:
+        remedy = "It reads {'type': 'cosine', 'max_beta': 0.01, 'warmup_epochs': 10}, for example."
+        raise argument_error(name, "be a mapping with a 'type'", config, remedy)
+    params = {key: value for key, value in config.items() if key != "type"}
+    return build(config["type"], params, f"{name}['type']", name)
+
+
 def register_beta_scheduler(type: str, factory: Callable[..., Callable[[float], Any]]) -> None:
     """Makes a schedule of your own available by name: to `get_beta_scheduler`, in configurations, under restarts.
 
@@ -114,7 +123,7 @@ class RegisteredBetaScheduler(BetaScheduler):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        return get_beta_scheduler(**config)
+        return from_mapping("config", config)
 
     def __repr__(self) -> str:
         values = "".join(f", {name}={value!r}" for name, value in self._params.items())

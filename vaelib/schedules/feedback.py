@@ -69,7 +69,8 @@ class FeedbackBetaScheduler(BetaScheduler):
         # a reconstruction loss in nats is a density's: it may be negative
         lowest = None if (self.reads, self.unit) == ("reconstruction_loss", "nats") else 0.0
         figure = finite_float(self.reads, logs[self.reads], minimum=lowest)
-        state, beta = self.step(self._state, {self.reads: figure})
+        with np.errstate(over="ignore"):  # what overflows is infinite, and the bounds cut it
+            state, beta = self.step(self._state, {self.reads: figure})
         self.__dict__["_now"] = {name: float(value) for name, value in state.items()}
         return float(beta)
 

@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from vaelib._checks import argument_error
 from vaelib.schedules.base import BetaScheduler, Scheduler, set_fields
-from vaelib.schedules.factory import get_beta_scheduler
-
-_REMEDY = "A configuration reads {'type': 'cosine', 'max_beta': 0.01, 'warmup_epochs': 10}, for example."
+from vaelib.schedules.factory import from_mapping
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,12 +67,7 @@ class HierarchicalBetaScheduler(Scheduler):
 
 
 def _child(name: str, value: Any) -> BetaScheduler:
-    if isinstance(value, Mapping):
-        if "type" not in value:
-            raise argument_error(name, "hold 'type'", dict(value), _REMEDY)
-        child = get_beta_scheduler(**value)
-    else:
-        child = value
+    child = from_mapping(name, value) if isinstance(value, Mapping) else value
     if not isinstance(child, BetaScheduler):
-        raise argument_error(name, "be a schedule of one number, or its configuration", value, _REMEDY)
+        raise argument_error(name, "be a schedule of one number, or its configuration", value)
     return child
