@@ -63,9 +63,9 @@ class Scheduler(ABC):
 
     @classmethod
     def _parameters(cls) -> dict[str, inspect.Parameter]:
-        parameters = dict(inspect.signature(cls.__init__).parameters)
-        del parameters["self"]
-        return parameters
+        parameters = inspect.signature(cls.__init__).parameters
+        loose = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # of a class without __init__
+        return {name: given for name, given in parameters.items() if name != "self" and given.kind not in loose}
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._parameters())
