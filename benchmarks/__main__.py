@@ -7,7 +7,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import book, epoch, start_up
+from benchmarks import book, epoch, sprites, start_up
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for measure in (
             start_up.rows,
+            sprites.rows,
             lambda: epoch.rows(folder),
             lambda: book.chapter_rows(Path(folder)),
             lambda: book.build_rows(Path(folder)),

@@ -34,6 +34,8 @@ _HOME = {
     "active_units": "metrics",
     "Dataset": "data",
     "load_dataset": "data",
+    "load_sprites": "data",
+    "render_sprites": "data",
     "plot_vae_history": "plots",
     "Sampling": "layers",
     "GaussianHeads": "layers",

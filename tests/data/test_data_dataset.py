@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelib.data import Dataset, check_examples, load_dataset
-from vaelib.data.splitting import split_examples
+from vaelib.data._splitting import split_examples
 
 
 def small(**changed: Any) -> Dataset:

@@ -9,8 +9,8 @@ import pytest
 from refusals import refused
 
 from vaelib.data import load_dataset
-from vaelib.data.numpy_files import numpy_source
-from vaelib.data.splitting import draw_rows
+from vaelib.data._numpy_files import numpy_source
+from vaelib.data._splitting import draw_rows
 
 X = np.random.default_rng(0).normal(size=(35, 4)).astype(np.float32)
 Y = np.arange(35) % 5
@@ -293,7 +293,7 @@ def test_rows_are_picked_across_blocks(tmp_path: Path, monkeypatch: pytest.Monke
     images, _ = published(tmp_path / "a.npz", 60)
     rows = np.array([0, 6, 7, 8, 30, 59])
     for block in (1, 64 * 7, 2**22):
-        monkeypatch.setattr("vaelib.data.numpy_files._BLOCK", block)
+        monkeypatch.setattr("vaelib.data._numpy_files._BLOCK", block)
         stored = numpy_source(tmp_path / "a.npz").arrays["x"]
         np.testing.assert_array_equal(stored[rows][..., 0], images[rows])
 

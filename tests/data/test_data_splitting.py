@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vaelib.data.splitting import draw_rows, split_rows
+from vaelib.data._splitting import draw_rows, split_rows
 
 
 def test_classes_keep_their_share() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vaelib._arrays import Array
 from vaelib._checks import argument_error, nearest
-from vaelib.data.source import Source
+from vaelib.data._source import Source
 
 
 def csv_source(path: Path, label: str | None = None) -> Source:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from vaelib._arrays import Array, finite_array
 from vaelib._checks import Described, argument_error, finite_float
+from vaelib.data._splitting import Rows, split_examples
 from vaelib.data.checks import check_examples, factors_problem, labels_problem
-from vaelib.data.splitting import Rows, split_examples
 
 Examples = npt.NDArray[np.float32]
 Factors = npt.NDArray[np.int64]

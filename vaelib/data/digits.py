@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaelib.data._source import Source
 from vaelib.data.dataset import Dataset
-from vaelib.data.source import Source
 
 
 def load_digits(split_seed: int = 0, n: int | None = None) -> Dataset:

@@ -13,9 +13,9 @@ import numpy as np
 
 from vaelib._arrays import Array
 from vaelib._checks import Described, argument_error, one_of
+from vaelib.data._numpy_files import numpy_source
+from vaelib.data._source import Source
 from vaelib.data.dataset import PARTS, Dataset
-from vaelib.data.numpy_files import numpy_source
-from vaelib.data.source import Source
 
 # name -> folder below Keras' own, files in it
 FILES = {

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from vaelib._checks import argument_error, nearest
+from vaelib.data._numpy_files import numpy_source
 from vaelib.data.csv_files import csv_source
 from vaelib.data.dataset import Dataset
 from vaelib.data.digits import load_digits
 from vaelib.data.keras_images import FILES, load_keras_images
-from vaelib.data.numpy_files import numpy_source
 from vaelib.data.sprites import load_sprites
 from vaelib.data.tabular import TABLES, load_table
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error, positive_int
+from vaelib.data._source import FEWEST, Source
 from vaelib.data.dataset import Dataset, Factors
-from vaelib.data.source import FEWEST, Source
 
 Images = npt.NDArray[np.uint8]
 
@@ -93,16 +93,15 @@ def load_sprites(
 def render_sprites(classes: npt.ArrayLike, size: int = 64) -> Images:
     r"""Draws one image for each row of factor classes.
 
-    | column | classes | meaning |
-    |---|---|---|
-    | shape | 0, 1, 2 | square, ellipse, heart |
-    | scale | 0–5 | 0.5, 0.6, …, 1 |
-    | orientation | 0–39 | 0 to 2π in 39 equal steps, clockwise |
-    | horizontal position | 0–31 | 0 to 1 in 31 equal steps, left to right |
-    | vertical position | 0–31 | 0 to 1 in 31 equal steps, top to bottom |
+    - shape: 0 is the square, 1 the ellipse, 2 the heart.
+    - scale: 0 to 5 are 0.5, 0.6, …, 1.
+    - orientation: 0 to 39 are 0 to 2π in 39 equal steps, clockwise.
+    - horizontal position: 0 to 31 are 0 to 1 in 31 equal steps, from left to right.
+    - vertical position: 0 to 31 are 0 to 1 in 31 equal steps, from top to bottom.
 
-    These are the published values, their order included. Both ends of the orientation are the same angle, so classes
-    0 and 39 look alike; all other images differ at 64 pixels. The lengths are not published; here one step of a
+    Values and columns are the published ones; which way shapes turn and positions count is not published. Both ends of
+    the orientation are the same angle, so classes 0 and 39 look alike; all other images differ at 64 pixels. The
+    lengths are not published either; here one step of a
     position is one pixel of 64, the square's side is 18.5 pixels at scale 1, the ellipse's semi-axes are 13 and 6, and
     the heart is :math:`(x^2 + y^2 - 1)^3 \le x^2 y^3` with a unit of 9 pixels. With these, as in the published images,
     4.3 % of all pixels are 1, and every shape lies wholly inside the image. A pixel is 1 if its centre lies in the

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vaelib._checks import one_of
+from vaelib.data._source import Source
 from vaelib.data.dataset import Dataset
-from vaelib.data.source import Source
 
 TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 
@@ -12,12 +12,10 @@ TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 def load_table(name: str, split_seed: int = 0, n: int | None = None) -> Dataset:
     """Loads a table, standardised with the training part's mean and standard deviation.
 
-    | name | examples | columns | labels |
-    |---|---|---|---|
-    | `"iris"` | 150 | 4 | 3 classes |
-    | `"wine"` | 178 | 13 | 3 classes |
-    | `"breast_cancer"` | 569 | 30 | 2 classes |
-    | `"diabetes"` | 442 | 10 | a number, the progression after a year |
+    - `"iris"`: 150 examples of 4 numbers, 3 classes.
+    - `"wine"`: 178 examples of 13 numbers, 3 classes.
+    - `"breast_cancer"`: 569 examples of 30 numbers, 2 classes.
+    - `"diabetes"`: 442 examples of 10 numbers; the label is a number, the progression after a year.
 
     Validation and test take one seventh each, in which each class has its share. `resplit` standardises anew.
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from vaelib._arrays import Array
+from vaelib.data._source import Readable, Source
 from vaelib.data.dataset import PARTS
-from vaelib.data.source import Readable, Source
 
 _BLOCK = 2**22  # bytes read at once
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from vaelib._arrays import Array
 from vaelib._checks import Described, argument_error, positive_int
+from vaelib.data._splitting import Rows, check_seed, draw_rows, split_examples, split_rows
 from vaelib.data.checks import as_examples, factors_problem, labels_problem, shape_problem
 from vaelib.data.dataset import Dataset, Examples
-from vaelib.data.splitting import Rows, check_seed, draw_rows, split_examples, split_rows
 
 FEWEST = 10
 MOST_GIB = 2
