@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from vaelib._checks import argument_error, nearest
+from vaelib.data._csv_files import csv_source
 from vaelib.data._numpy_files import numpy_source
-from vaelib.data.csv_files import csv_source
 from vaelib.data.dataset import Dataset
 from vaelib.data.digits import load_digits
 from vaelib.data.keras_images import FILES, load_keras_images
@@ -35,7 +35,8 @@ def load_dataset(
     - `.npz` with `x` and optionally `y` and `factors`: examples, labels, integer factors of shape (n, k).
     - `.npz` with `x_train` and `x_test`, optionally `x_val`, and `y_...` for the same parts.
     - `.npz` with `imgs` and `latents_classes`, as the published dSprites archive: images and the factors that vary.
-    - `.csv`: numbers separated by commas, one example a line, with or without a header.
+    - `.csv`: numbers in UTF-8, separated by commas, one example a line. A first line without any number is the header;
+      one of its columns may hold the labels, which are classes if all of them are whole numbers.
 
     Validation and test take one seventh of the examples each where they are not given (a missing `x_val` one
     seventh of `x_train`), rounded, and at least one. Integer labels keep their proportions where the classes
