@@ -88,6 +88,13 @@ def finite_float(
     return number
 
 
+def boolean(name: str, value: Any) -> bool:
+    """Returns `value` if it is True or False; nothing else counts as either."""
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's is spelled either way
+        raise argument_error(name, "be True or False", value)
+    return bool(value)
+
+
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     """Returns `value` if it is one of `choices`; the error lists them all."""
     choices = tuple(choices)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from vaelib._checks import Described, argument_error, finite_float, positive_int
+from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
 from vaelib._files import atomic_path, writable_folder
 from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
 from vaelib.callbacks.training_state import TrainingState, fingerprint
@@ -137,7 +137,9 @@ def train_vae(
 
     Returns:
         A `TrainingResult`. Training that breaks (a loss that is NaN or infinite) ends early with a
-        RuntimeWarning and `failure` set; the model keeps its last finite weights.
+        RuntimeWarning and `failure` set; the model keeps its last finite weights. A schedule that will not end at its
+        highest β inside the run (`finish_warning`), or reaches it too late for any epoch to count as best, is a
+        UserWarning before training starts.
 
     Raises:
         ValueError: before anything is trained or written, if an argument or the data is unusable.
@@ -153,7 +155,9 @@ def train_vae(
         learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
     elif reduce_learning_rate is not None:
         raise argument_error("reduce_learning_rate", "be left out with a learning-rate schedule", reduce_learning_rate)
-    if verbose not in ("auto", 0, 1, 2):
+    for name, value in {"restore_best": restore_best, "overwrite": overwrite, "resume": resume}.items():
+        boolean(name, value)
+    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
         raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
     if verbose == "auto":
         verbose = int(sys.stderr.isatty())
@@ -166,12 +170,12 @@ def train_vae(
     warmup_end = 0.0 if schedule is None else schedule.first_peak(epochs)
     folder, resuming = _output_folder(output, overwrite, resume)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
+    unfinished = None if schedule is None else schedule.finish_warning(epochs, steps_per_epoch)
     if best.counted_from >= epochs:
-        warnings.warn(
-            f"β reaches its highest value at epoch {warmup_end:g}, when this training of {epochs} epochs is over: "
-            "no epoch counts as best, and the last weights are kept. Train longer or warm up faster.",
-            stacklevel=2,
-        )
+        late = f"β reaches its highest value at epoch {warmup_end:g}, when this training of {epochs} epochs is over."
+        unfinished = f"{unfinished or late} No epoch counts as best, and the last weights are kept."
+    if unfinished:
+        warnings.warn(unfinished, stacklevel=2)
 
     if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
         # a learned σ² starts where a decoder that knows only the mean would have it
@@ -321,7 +325,7 @@ def _report(model: BetaVAE, data: dict[str, Any]) -> Elbo:
 
 
 def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:
-    """Writes the model in both formats, the history and its plot; each file appears whole or not at all."""
+    """Writes the model in both formats, the history and its plot, whole or not at all; returns all files, by name."""
     figure = matplotlib.figure.Figure(figsize=(6.5, 7), layout="constrained")
     unit = "nats per example" if model.objective.in_nats else "per example"
     plot_vae_history(history, axes=figure.subplots(3, 1, sharex=True), unit=unit)
@@ -334,4 +338,4 @@ def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Pat
     for name, write in writers.items():
         with atomic_path(folder / name) as temporary:
             write(temporary)
-    return {name: folder / name for name in writers}
+    return {name: folder / name for name in (*writers, STATE)}

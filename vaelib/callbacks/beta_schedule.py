@@ -10,7 +10,7 @@ import numpy as np
 
 from vaelib._checks import Described, argument_error, finite_float, one_of
 from vaelib.callbacks.step_log import StepReader
-from vaelib.schedules import LinearBetaScheduler, beta_table, first_peak
+from vaelib.schedules import LinearBetaScheduler, beta_table, finish_warning, first_peak
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
 FEEDBACK_LIKELIHOODS = {"nats": ("gaussian", "bernoulli", "continuous_bernoulli"), "squared_error": ("mse",)}
@@ -77,6 +77,10 @@ class BetaSchedule(StepReader):
         if epochs is not None and steps_per_epoch is not None:
             for part in self._open_loop().values():
                 beta_table(part, epochs, steps_per_epoch, self.per)  # raises where β is no number >= 0
+
+    def finish_warning(self, epochs: int, steps_per_epoch: int) -> str | None:
+        """Returns a sentence if β will not end at its highest value in a run of that length (see `schedules`)."""
+        return finish_warning(self.scheduler, epochs, 1 if self.per == "epoch" else steps_per_epoch)
 
     def first_peak(self, epochs: int) -> float:
         """Returns the epoch at which β first reaches its highest value; a whole one if β is set once an epoch.

@@ -83,7 +83,7 @@ class HierarchicalVAE(BetaVAE):
         self._set_up_steps()
 
     def _gaussian(self, part: str, width: int) -> list[keras.layers.Layer]:
-        """Dense + ReLU layers and the heads of a Gaussian over the local units; log-variance bounds as the encoder's."""
+        """Dense + ReLU layers and the heads of a Gaussian over the local units; bounds as in the encoder."""
         stack: list[keras.layers.Layer] = []
         for i, units in enumerate(self.hidden):
             kernel = initializer("GlorotUniform", self.seed, f"{part}_{i}")
