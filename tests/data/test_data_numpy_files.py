@@ -351,13 +351,15 @@ def test_headers_that_promise_something_else(tmp_path: Path, content: bytes) -> 
     refused(tmp_path / "a.npz", "is not such a file or is damaged")
 
 
-def test_a_member_that_ends_early(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_that_ends_early(tmp_path: Path, compression: int) -> None:
     """The archive's own directory claims the full size."""
     path = tmp_path / "a.npz"
     content = header((35, 4)) + X.tobytes()
-    with zipfile.ZipFile(path, "w") as file:
+    with zipfile.ZipFile(path, "w", compression) as file:
         file.writestr("x.npy", content[:-16])
-    changed = path.read_bytes().replace((len(content) - 16).to_bytes(4, "little"), len(content).to_bytes(4, "little"))
-    path.write_bytes(changed)
+    path.write_bytes(
+        path.read_bytes().replace((len(content) - 16).to_bytes(4, "little"), len(content).to_bytes(4, "little"))
+    )
     for n in (None, 20):
         refused(path, "is not such a file or is damaged", n=n)

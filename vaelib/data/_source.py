@@ -13,7 +13,7 @@ from vaelib._arrays import Array
 from vaelib._checks import Described, argument_error, positive_int
 from vaelib.data._splitting import Rows, check_seed, draw_rows, split_examples, split_rows
 from vaelib.data.checks import as_examples, factors_problem, labels_problem, shape_problem
-from vaelib.data.dataset import Dataset, Examples
+from vaelib.data.dataset import Dataset
 
 FEWEST = 10
 MOST_GIB = 2
@@ -113,10 +113,12 @@ class Source:
         self._refuse(name, labels_problem(y, n))
         return y
 
-    def _examples(self, name: str, rows: Rows) -> Examples:
+    def _examples(self, name: str, rows: Rows) -> Array:
         stored = self.arrays[name]
-        examples, problem = as_examples(stored[rows])
-        self._refuse(name, problem, "" if len(rows) == stored.shape[0] else " (the examples drawn)")
+        examples = stored[rows]
+        if examples.dtype.kind == "f":  # integers are finite and wait, small, until they are divided
+            examples, problem = as_examples(examples)
+            self._refuse(name, problem, "" if len(rows) == stored.shape[0] else " (the examples drawn)")
         return examples
 
     def _refuse(self, name: str, problem: tuple[str, str] | None, drawn: str = "") -> None:
