@@ -114,6 +114,9 @@ def test_readers_own_schedule_gets_config_repr_equality_and_hash() -> None:
     assert Listed.from_config(json.loads(json.dumps(first.get_config()))) == first
     assert first.table(2, 1).tolist() == [0.0, 1.0]
     assert first_peak(first, 2) == 1.0
+    assert first.parts == {"beta": first}
+    assert first.bounds == (0.0, np.inf)
+    assert ConstantBetaScheduler(2).bounds == (2.0, 2.0)
 
 
 def test_from_config_refuses_other_types_and_unknown_parameters() -> None:
@@ -124,3 +127,5 @@ def test_from_config_refuses_other_types_and_unknown_parameters() -> None:
             ConstantBetaScheduler.from_config(config)
     with pytest.raises(ValueError, match="must hold only the keys 'type', 'beta'.*Did you mean 'beta'"):
         ConstantBetaScheduler.from_config({"type": "constant", "bta": 1.0})
+    with pytest.raises(ValueError, match="`config` must hold 'values'. Received: config={'options': {}}"):
+        Listed.from_config({"type": "listed", "options": {}})
