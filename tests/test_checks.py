@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelib._arrays import finite_array, problem_of
-from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
+from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int, renamed
 
 
 def test_error_names_argument_value_and_remedy() -> None:
@@ -101,3 +101,17 @@ def test_finite_array_accepts_any_real_type() -> None:
     for dtype in (bool, np.uint8, np.int64, np.float16, np.float32):
         assert finite_array("x", np.ones(3, dtype)).dtype == dtype
     assert problem_of(np.ones((2, 2))) is None
+
+
+def test_renamed_changes_the_name_in_both_places_and_nothing_else() -> None:
+    error = argument_error("beta", "be below `beta` max", "beta=3", "Received: beta=3 is too much.")
+    expected = (
+        "Argument `training.beta` must be below `beta` max. Received: training.beta='beta=3'. "
+        "Received: beta=3 is too much."
+    )
+    assert str(renamed(error, lambda name: f"training.{name}")) == expected
+
+
+def test_renamed_leaves_other_errors_alone() -> None:
+    error = ValueError("no wording of the house")
+    assert renamed(error, lambda name: "never") is error

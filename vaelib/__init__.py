@@ -27,6 +27,8 @@ _HOME = {
     "get_beta_scheduler": "schedules",
     "register_beta_scheduler": "schedules",
     "finish_warning": "schedules",
+    "KL_WEIGHT": "schedules",
+    "KL_ANNEALING_EPOCHS": "schedules",
     "effective_beta": "theory",
     "covariance_spectrum": "theory",
     "collapse_weight": "theory",

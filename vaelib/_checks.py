@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 import operator
+import re
 import reprlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -18,6 +19,21 @@ def argument_error(name: str, must: str, value: Any, remedy: str = "") -> ValueE
     Argument `epochs` must be an integer >= 1. Received: epochs=0.
     """
     return ValueError(f"Argument `{name}` must {must}. Received: {name}={_shown(value)}. {remedy}".rstrip())
+
+
+def renamed(error: ValueError, rename: Callable[[str], str]) -> ValueError:
+    """Returns an argument error under the name by which the caller knows the argument; other errors as they are.
+
+    >>> print(renamed(argument_error("beta", "be a number", "a"), lambda name: f"params.{name}"))
+    Argument `params.beta` must be a number. Received: params.beta='a'.
+    """
+    text = str(error)
+    found = re.match(r"Argument `([^`]+)` must ", text)
+    if found is None:
+        return error
+    old, new = found[1], rename(found[1])
+    text = text.replace(f"`{old}`", f"`{new}`", 1)
+    return ValueError(text.replace(f" Received: {old}=", f" Received: {new}=", 1))
 
 
 class Described(str):

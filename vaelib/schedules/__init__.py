@@ -2,6 +2,7 @@
 
 from vaelib.schedules.base import BetaScheduler, Scheduler, beta_table, first_peak
 from vaelib.schedules.capacity import CapacityBetaScheduler
+from vaelib.schedules.constants import KL_ANNEALING_EPOCHS, KL_WEIGHT
 from vaelib.schedules.control import ControlBetaScheduler
 from vaelib.schedules.cyclical import CyclicalBetaScheduler
 from vaelib.schedules.factory import get_beta_scheduler, register_beta_scheduler
@@ -42,4 +43,6 @@ __all__ = [
     "beta_table",
     "first_peak",
     "finish_warning",
+    "KL_WEIGHT",
+    "KL_ANNEALING_EPOCHS",
 ]
