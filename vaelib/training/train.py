@@ -1,4 +1,4 @@
-"""Training with Keras `fit` at compiled speed: the data pipeline, the callbacks, and what is left on disk."""
+"""Training with Keras `fit` at compiled speed."""
 
 from __future__ import annotations
 
@@ -8,61 +8,20 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
-import matplotlib.figure
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
-from vaelib._files import atomic_path, writable_folder
+from vaelib._checks import argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
 from vaelib.callbacks.training_state import TrainingState, fingerprint
 from vaelib.data import Dataset
-from vaelib.data.dataset import PARTS
-from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
-from vaelib.models.beta_vae import BetaVAE, require_vae
-from vaelib.plots import plot_vae_history
-from vaelib.randomness import order_at, stream
+from vaelib.models.beta_vae import BetaVAE
 from vaelib.schedules import ConstantBetaScheduler
-
-WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
-STATE = "training_state.npz"
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What `train_vae` returns.
-
-    Attributes:
-        model: the trained model, with the weights of `best_epoch` unless `restore_best` is False.
-        history: one row an epoch: training losses, validation figures, β, learning rate.
-        steps: one row an optimizer step: β, losses, mean squared error.
-        best_epoch: 0-based epoch of the lowest `val_negative_elbo` after warm-up, or None if no epoch
-            counted.
-        test: negative ELBO at β = 1 of the test data, σ² fitted on the training data, nats per example.
-        failure: at which step and in which term the loss broke, or None.
-        files: what was written, by name.
-    """
-
-    model: BetaVAE
-    history: pd.DataFrame
-    steps: pd.DataFrame
-    best_epoch: int | None
-    test: Elbo
-    failure: str | None = None
-    files: dict[str, Path] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        best = "no best epoch" if self.best_epoch is None else f"best epoch {self.best_epoch}"
-        return (
-            f"TrainingResult({len(self.history)} epochs, {best}, test negative ELBO at β = 1: "
-            f"{self.test.negative_elbo:.2f} nats per example, of which KL {self.test.kl:.2f})"
-        )
+from vaelib.training.batches import checked_data, training_batches
+from vaelib.training.result import STATE, WEIGHTS, TrainingResult, output_folder, report_on_test, write_files
 
 
 class _LearningRate(keras.callbacks.ReduceLROnPlateau):
@@ -150,7 +109,7 @@ def train_vae(
         positive_int("early_stopping", early_stopping)
     if reduce_learning_rate is not None:
         positive_int("reduce_learning_rate", reduce_learning_rate)
-    data = _checked_data(model, dataset, batch_size)
+    data = checked_data(model, dataset, batch_size)
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
     elif reduce_learning_rate is not None:
@@ -168,7 +127,7 @@ def train_vae(
     if schedule is not None:
         schedule.check(model, epochs, steps_per_epoch)
     warmup_end = 0.0 if schedule is None else schedule.first_peak(epochs)
-    folder, resuming = _output_folder(output, overwrite, resume)
+    folder, resuming = output_folder(output, overwrite, resume)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     unfinished = None if schedule is None else schedule.finish_warning(epochs, steps_per_epoch)
     if best.counted_from >= epochs:
@@ -219,42 +178,9 @@ def train_vae(
     )
 
     frame = pd.concat([pd.DataFrame(earlier), pd.DataFrame(history.history)], ignore_index=True).rename_axis("epoch")
-    test = _report(model, data)
-    files = {} if folder is None else _write(folder, model, frame)
+    test = report_on_test(model, data)
+    files = {} if folder is None else write_files(folder, model, frame)
     return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, guard.message, files)
-
-
-def training_batches(x: Any, batch_size: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
-    """Returns an endless pipeline of epochs, each all of `x` in an order that depends on seed and epoch alone.
-
-    `x` are examples, or the pair of examples and conditions.
-    """
-    data, n = tf.nest.map_structure(tf.constant, x), len(tf.nest.flatten(x)[0])
-    order_seed = stream(seed, "order")
-
-    def epoch_batches(epoch: Any) -> tf.data.Dataset:
-        order = order_at(n, order_seed, epoch)
-        shuffled = tf.nest.map_structure(lambda values: tf.gather(values, order), data)
-        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
-
-    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_batches).prefetch(tf.data.AUTOTUNE)
-
-
-def _checked_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> dict[str, Any]:
-    """Returns the three parts as data of the model, or raises a ValueError if it cannot be trained on them."""
-    require_vae("model", model)
-    if not isinstance(dataset, Dataset):
-        raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
-    broken = [weight.path for weight in model.weights if not np.isfinite(weight.numpy()).all()]
-    if broken:
-        raise argument_error("model", "have finite weights", Described(f"NaN or infinite values in {broken[0]}"))
-    data = {part: model.inputs.of_dataset(dataset, part) for part in PARTS}
-    if batch_size > len(dataset.x_train):
-        raise argument_error("batch_size", f"be <= {len(dataset.x_train)}, the number of training examples", batch_size)
-    if batch_size == 1 and any(isinstance(layer, keras.layers.BatchNormalization) for layer in model._flatten_layers()):
-        remedy = "Build the model with batch_norm=False to train on single examples."
-        raise argument_error("batch_size", "be >= 2 with batch normalisation, whose mean it would be", 1, remedy)
-    return data
 
 
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
@@ -270,19 +196,6 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     if callable(scheduler):
         return BetaSchedule(scheduler)
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
-
-
-def _output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | None, bool]:
-    """The folder for results, checked, and whether it holds a training to go on with."""
-    if output is None:
-        if resume:
-            raise argument_error("output", "be the folder of the training to resume", output)
-        return None, False
-    resuming = resume and (Path(output) / STATE).is_file()
-    folder = writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT, STATE), overwrite or resuming)
-    if not resuming:
-        (folder / STATE).unlink(missing_ok=True)
-    return folder, resuming
 
 
 def _configuration(model: BetaVAE) -> np.ndarray:
@@ -312,30 +225,3 @@ def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
         optimizer.vaelib_plan = plan
     # every step counts: a loss scale for float16 would skip steps, and sums over pixels need none
     model.compile(optimizer, steps_per_execution=steps_per_epoch, jit_compile=False, auto_scale_loss=False)
-
-
-def _report(model: BetaVAE, data: dict[str, Any]) -> Elbo:
-    """The negative ELBO of the test data; NaN where the model's outputs overflow, as a broken training leaves it."""
-    if not model.objective.has_sigma2:
-        return negative_elbo(model, data["test"])
-    sigma2 = fit_sigma2(model, data["train"])
-    if not math.isfinite(sigma2):
-        return Elbo(math.nan, math.nan, math.nan, sigma2)
-    return negative_elbo(model, data["test"], sigma2)
-
-
-def _write(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:
-    """Writes the model in both formats, the history and its plot, whole or not at all; returns all files, by name."""
-    figure = matplotlib.figure.Figure(figsize=(6.5, 7), layout="constrained")
-    unit = "nats per example" if model.objective.in_nats else "per example"
-    plot_vae_history(history, axes=figure.subplots(3, 1, sharex=True), unit=unit)
-    writers: dict[str, Callable[[Path], Any]] = {
-        WEIGHTS: model.save_weights,
-        MODEL: model.save,
-        HISTORY: history.to_csv,
-        PLOT: lambda path: figure.savefig(path, dpi=150, facecolor="white"),
-    }
-    for name, write in writers.items():
-        with atomic_path(folder / name) as temporary:
-            write(temporary)
-    return {name: folder / name for name in (*writers, STATE)}
