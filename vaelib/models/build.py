@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib._checks import argument_error, boolean, finite_float, one_of, positive_int
 from vaelib.models.beta_vae import BetaVAE
 from vaelib.models.conditional_vae import ConditionalVAE
 from vaelib.models.hierarchical_vae import HierarchicalVAE
@@ -52,8 +52,8 @@ def build_vae(
     local_dim: int = 0,
     hidden: Sequence[int] | None = None,
     filters: Sequence[int] | None = None,
-    batch_norm: bool = True,
-    dropout: float = 0.1,
+    batch_norm: bool | None = None,
+    dropout: float | None = None,
     decoder_dropout: float | None = None,
     kernel_initializer: str | None = None,
     head_initializer: str = "GlorotUniform",
@@ -81,8 +81,10 @@ def build_vae(
         hidden: widths of the encoder's dense hidden layers; the decoder has them in reverse. By default (64, 32), and
             (64,) after convolutions.
         filters: filters of the encoder's convolutions, each of stride 2; (16, 32) by default.
-        batch_norm: whether dense hidden layers but the last, or all convolutions, are batch-normalised.
-        dropout: rate in [0, 0.95], after those dense layers, or before the dense layers behind convolutions.
+        batch_norm: whether dense hidden layers but the last, or all convolutions, are batch-normalised; by default
+            they are.
+        dropout: rate in [0, 0.95], after those dense layers, or before the dense layers behind convolutions; 0.1 by
+            default.
         decoder_dropout: the decoder's rate; by default the same.
         kernel_initializer: Keras initialiser of the ReLU layers; by default "GlorotUniform" for dense layers and
             "HeNormal" for the convolutional architecture.
@@ -113,13 +115,15 @@ def build_vae(
     heads |= {"initializer": head_initializer}
     if architecture == "linear":
         given = {"hidden": hidden, "filters": filters, "kernel_initializer": kernel_initializer, "bn_gamma": bn_gamma}
+        given |= {"batch_norm": batch_norm, "dropout": dropout, "decoder_dropout": decoder_dropout}
         given |= {"condition_dim": condition_dim or None, "local_dim": local_dim or None}
         _refuse(given, "be left out with the linear architecture")
         encoder, decoder = _linear_pair(input_shape, latent_dim, heads, seed)
         return LinearVAE(encoder, decoder, objective, beta, seed)
     width = positive_int("latent_dim", latent_dim) + condition_dim + local_dim
-    options: dict[str, Any] = {"batch_norm": batch_norm, "seed": seed}
-    rates = [finite_float("dropout", dropout, minimum=0, maximum=0.95)] * 2
+    normalise = True if batch_norm is None else boolean("batch_norm", batch_norm)
+    options: dict[str, Any] = {"batch_norm": normalise, "seed": seed}
+    rates = [0.1 if dropout is None else finite_float("dropout", dropout, minimum=0, maximum=0.95)] * 2
     if decoder_dropout is not None:
         rates[1] = finite_float("decoder_dropout", decoder_dropout, minimum=0, maximum=0.95)
     if architecture == "dense":
