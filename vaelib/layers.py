@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib._checks import argument_error, boolean, finite_float, one_of, positive_int
 from vaelib.randomness import initializer
 
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 needs hundreds of steps before evaluation matches training
@@ -92,8 +92,8 @@ class GaussianHeads(keras.layers.Layer):
         constant_log_var: whether the log-variance is a trained vector and no function of x, as in the linear VAE.
 
     Raises:
-        ValueError: if an argument is out of range, or `l2` is given with `bn_gamma`, which takes the scale of the
-            kernel away that L2 would bound.
+        ValueError: if an argument is out of range, `log_var_form` is given without bounds, or `l2` with `bn_gamma`,
+            which takes the scale of the kernel away that L2 would bound.
 
     Source: BN-VAE: Zhu et al. (2020), arXiv 2004.12585.
     """
@@ -120,16 +120,19 @@ class GaussianHeads(keras.layers.Layer):
         self.l2 = finite_float("head_l2", l2, minimum=0)
         self.log_var_bounds = check_bounds("log_var_bounds", log_var_bounds)
         self.log_var_form = one_of("log_var_form", log_var_form, BOUNDS)
+        if self.log_var_bounds is None and self.log_var_form != "hard":
+            raise argument_error("log_var_form", "be left out without log_var_bounds", log_var_form)
         self.bn_gamma = None if bn_gamma is None else finite_float("bn_gamma", bn_gamma, minimum=0, exclusive=True)
-        self.constant_log_var = bool(constant_log_var)
+        self.constant_log_var = boolean("constant_log_var", constant_log_var)
         if self.l2 and self.bn_gamma:
             raise argument_error("head_l2", "be 0 with bn_gamma, which fixes the scale of the means", l2)
         self.z_mean = self._head("z_mean")
         self.z_log_var = None if constant_log_var else self._head("z_log_var")
         self.mean_norm = None
         if self.bn_gamma is not None:
+            # ε far below any variance: the share ε / variance is what the KL could still gain by shrinking the kernel
             self.mean_norm = keras.layers.BatchNormalization(
-                momentum=BATCH_NORM_MOMENTUM, epsilon=1e-5, center=False, scale=False
+                momentum=BATCH_NORM_MOMENTUM, epsilon=1e-12, center=False, scale=False, name=f"{part}z_mean_norm"
             )
 
     def _head(self, name: str) -> keras.layers.Dense:
