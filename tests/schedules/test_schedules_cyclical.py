@@ -57,6 +57,11 @@ def test_the_first_rise_ends_where_the_top_is(arguments, end) -> None:
     assert scheduler(end) == scheduler.bounds[1] == 1.0
 
 
+def test_rounding_stays_inside_the_range() -> None:
+    assert 0.87 + (1.97 - 0.87) > 1.97
+    assert CyclicalBetaScheduler(20, 0.87, 1.97)(10) == 1.97
+
+
 def test_cycles_shorter_than_an_epoch() -> None:
     scheduler = CyclicalBetaScheduler(cycle_length=0.5, wave_type="triangle")
     assert betas(scheduler, (0, 0.125, 0.25, 3.25)) == [0.0, 0.5, 1.0, 1.0]

@@ -65,6 +65,11 @@ def test_a_run_shorter_than_the_rise() -> None:
     )
 
 
+def test_a_long_rise_is_recommended_whole() -> None:
+    # 298 epochs would do
+    assert "train for 300 epochs" in finish_warning(LinearBetaScheduler(warmup_epochs=300), 10, STEPS)
+
+
 def test_one_step_an_epoch_needs_one_epoch_more() -> None:
     scheduler = LinearBetaScheduler(warmup_epochs=10)
     assert "comes to 0.9 at most in 10 epochs" in finish_warning(scheduler, 10, 1)

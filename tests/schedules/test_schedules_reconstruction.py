@@ -62,6 +62,16 @@ def test_linear_interpolation_by_epoch() -> None:
     assert scheduler(4) == 0.3
 
 
+def test_rounding_stays_inside_the_range() -> None:
+    share = 2.0 - 1.34
+    assert 0.9 * (1.0 - share) + 0.9 * share > 0.9
+    by_error = ReconstructionBetaScheduler([(2.0, 0.9), (1.0, 0.9)], unit="mse", interpolation="linear")
+    assert run(by_error, [1.34]) == [0.9]
+    assert 0.9 * (1.0 - 6.9 / 10) + 0.9 * (6.9 / 10) > 0.9
+    by_epoch = ReconstructionBetaScheduler([(0, 0.9), (10, 0.9)], unit="epoch", interpolation="linear")
+    assert by_epoch(6.9) == 0.9
+
+
 def test_smoothing_starts_at_the_first_error() -> None:
     scheduler = ReconstructionBetaScheduler([(1.0, 0.1), (0.6, 0.5)], unit="mse", smoothing=0.5)
     # smoothed: 1, 0.7, 0.55

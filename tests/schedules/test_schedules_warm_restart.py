@@ -166,6 +166,9 @@ def test_warmup_end() -> None:
     assert longer.warmup_end == 50
     assert longer(50) == 1.0
     assert max(longer(epoch / 10) for epoch in range(500)) < 1.0
+    # a rise as long as the first interval: the restart comes just before its end
+    equal = WarmRestartBetaScheduler("linear", {"warmup_epochs": 20}, 20, restart_multiplier=2.0)
+    assert (equal.warmup_end, equal(20), equal(40)) == (40, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("multiplier", [1.0, 1.0 + 1e-9])

@@ -78,6 +78,17 @@ def test_rates(kind: Any) -> None:
     assert late(10) == 1.0
 
 
+def test_rounding_stays_inside_the_range() -> None:
+    assert 0.87 + (1.97 - 0.87) > 1.97
+    assert CosineBetaScheduler(1.97, 10, 0.87)(np.nextafter(10, 0)) == 1.97
+
+    class Below(LinearBetaScheduler):
+        def _curve(self, t: float) -> float:
+            return -1e-17
+
+    assert Below()(5) == 0.0
+
+
 @pytest.mark.parametrize("kind", WARM_UPS)
 def test_warm_ups_hit_both_ends_and_rise_between(kind: Any) -> None:
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from vaelib.schedules.warmups import ConstantBetaScheduler, LinearBetaScheduler
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CapacityBetaScheduler(Scheduler):
-    r"""A constant γ and a capacity C that rises from 0 in a straight line, for the KL term γ · |KL − C|.
+    r"""A constant γ and a capacity C that rises from 0, for the KL term :math:`\gamma \cdot |KL - C|`.
 
     .. math:: C(t) = C_{\max} \cdot \min(t / T, 1), \quad T = \text{rise\_epochs}
 

@@ -130,6 +130,11 @@ class RegisteredBetaScheduler(BetaScheduler):
         return f"get_beta_scheduler({self.type_name!r}{values})"
 
 
+def parameter_names(type: Any) -> tuple[str, ...] | None:
+    """Returns the names of the parameters of one of the library's types, or None for any other type."""
+    return tuple(_built_in(type)._parameters()) if isinstance(type, str) and type in _BUILT_IN else None
+
+
 def _built_in(type: str) -> Any:
     module, name = _BUILT_IN[type].split(".")
     return getattr(import_module(f"vaelib.schedules.{module}"), name)

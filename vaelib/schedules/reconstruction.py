@@ -69,7 +69,15 @@ class ReconstructionBetaScheduler(BetaScheduler):
     rate: float | None = None
     allow_decrease: bool = False
 
-    def __new__(cls, levels: Any = None, unit: Any = "relative", *args: Any, **kwargs: Any) -> Self:
+    def __new__(
+        cls,
+        levels: Sequence[tuple[float, float]] | None = None,
+        unit: str = "relative",
+        interpolation: str = "step",
+        smoothing: float = 0.0,
+        rate: float | None = None,
+        allow_decrease: bool = False,
+    ) -> Self:
         """Returns one of the two kinds, as `pathlib.Path` does."""
         kind: Any = cls
         if cls is ReconstructionBetaScheduler:
@@ -146,7 +154,7 @@ class LevelsByEpoch(ReconstructionBetaScheduler):
     def _beta(self, epoch: float) -> float:
         i = bisect_right(self._pairs, epoch, key=lambda level: level[0])
         (start, before), (end, after) = self._pairs[max(i - 1, 0)], self._pairs[min(i, len(self._pairs) - 1)]
-        if self.interpolation == "step" or epoch <= start or start == end:
+        if self.interpolation == "step" or start == end:
             return before
         share = (epoch - start) / (end - start)
         low, high = sorted((before, after))
