@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from vaelib._checks import argument_error
 from vaelib.models.beta_vae import BetaVAE, require_vae
-from vaelib.objective import MIN_SIGMA2, Latents, Terms, fixed_sigma2, gaussian_nll
+from vaelib.objective import MIN_SIGMA2, fixed_sigma2, gaussian_nll
 
 BATCH = 1024
 
@@ -49,18 +51,31 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
     Raises:
         ValueError: if `model` is no β-VAE, or `x` is no data of it.
     """
-    return checked_terms(model, require_vae("model", model).check("x", x))
+    parts = []
+    for start, batch in batches_of(require_vae("model", model).check("x", x)):
+        terms = model.evaluation_terms(batch, start)
+        latents = [np.concatenate(groups, axis=-1) for groups in zip(*terms.latents, strict=True)]
+        parts.append([np.asarray(terms.distortion), *latents])
+    return ExampleTerms(*(np.concatenate(batches) for batches in zip(*parts, strict=True)))
 
 
-def checked_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
-    """Returns `example_terms` of data that `model.check` has returned, for those who evaluate it again and again."""
-    batches = []
+def batches_of(x: Any) -> Iterator[tuple[Any, Any]]:
+    """Cuts data that `model.check` has returned into batches; yields each after the position of its first example."""
     for start in range(0, len(keras.tree.flatten(x)[0]), BATCH):
-        batch = keras.tree.map_structure(lambda values, start=start: values[start : start + BATCH], x)
-        terms = model.evaluation_terms(batch, np.int64(start))
-        latents = [np.concatenate(parts, axis=-1) for parts in zip(*terms.latents, strict=True)]
-        batches.append([np.asarray(terms.distortion), *latents])
-    return ExampleTerms(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+        batch = keras.tree.map_structure(lambda values, i=start: tf.constant(values[i : i + BATCH]), x)
+        yield tf.constant(start, "int64"), batch
+
+
+def losses_of(model: BetaVAE, batches: Iterable[tuple[Any, Any]], sigma2: float | None) -> dict[str, float]:
+    """Returns the losses of all examples in `batches_of` a data set, and their `negative_elbo`, by name.
+
+    `sigma2` is that of the negative ELBO at β = 1, and of an objective whose own is "optimal"; None where the
+    likelihood has none. Each batch is one compiled call.
+    """
+    sums, log_sigma2 = np.zeros(1 + 2 * model.latent_dim), tf.constant(math.log(sigma2 or 1.0))
+    for start, batch in batches:
+        sums, losses = model.evaluation_losses(batch, start, sums, log_sigma2)
+    return dict(zip((*model.loss_names, "negative_elbo"), losses.numpy().tolist(), strict=True))
 
 
 def encode(model: BetaVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,24 +114,7 @@ def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) ->
     Raises:
         ValueError: if `sigma2` is missing or below exp(−12) under a Gaussian likelihood, or given under another.
     """
-    return elbo_of(model, example_terms(model, x), sigma2)
-
-
-def mean_terms(model: BetaVAE, terms: ExampleTerms, log_sigma2: Any = None) -> Terms:
-    """Returns terms of one row, the mean over all examples, whose losses are those of all examples together.
-
-    The means are taken in double precision; every loss depends on them alone.
-    """
-    distortion, *latents = (array.mean(axis=0, dtype="float64", keepdims=True) for array in terms)
-    stops = np.cumsum(model.group_dims)[:-1]
-    groups = zip(*(np.split(array.astype("float32"), stops, axis=-1) for array in latents), strict=True)
-    reconstruction = np.float32(model.objective.reconstruction(distortion, model.n_pixels, log_sigma2))
-    output = np.zeros((1, *model.example_shape), "float32")  # of which the losses read the shape alone
-    return Terms(output, distortion, reconstruction, tuple(Latents(*group) for group in groups))
-
-
-def elbo_of(model: BetaVAE, terms: ExampleTerms, sigma2: float | None) -> Elbo:
-    """Returns `negative_elbo` from terms that are already computed."""
+    terms = example_terms(model, x)
     if model.objective.has_sigma2:
         sigma2 = fixed_sigma2(sigma2, remedy="Use fit_sigma2(model, dataset.x_train).")
         distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), model.n_pixels, math.log(sigma2))

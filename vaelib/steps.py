@@ -37,9 +37,14 @@ class StepTables:
             np.full((1, len(scheduled)), np.nan), shape=[None, None], dtype="float32", trainable=False
         )
         self._table_start = tf.Variable(0, dtype="int64", trainable=False)
-        self._log = tf.Variable(np.zeros((1, len(self.columns))), shape=[None, None], dtype="float32", trainable=False)
+        self._log = tf.Variable(
+            np.full((1, len(self.columns)), np.nan), shape=[None, None], dtype="float32", trainable=False
+        )
         self._log_start = tf.Variable(0, dtype="int64", trainable=False)
         self._log_room: tuple[int, int] | None = None  # what start_log made room for in this fit
+        self._first = 0  # the iteration that the log begins with
+        self._empty = self._log.read_value()  # a log without rows, kept while its length serves
+        self._rows: np.ndarray | None = None  # what was last read, until more may have been written
         self.feedback = StepFeedback({})
 
     def set_table(self, tables: Mapping[str, np.ndarray], start: int) -> None:
@@ -65,20 +70,30 @@ class StepTables:
         if self._log_room == (n_steps, start):
             return
         self._log_room = n_steps, start
-        self._log.assign(np.full((n_steps, len(self.columns)), np.nan, "float32"))
+        self._first, self._rows = start, None
+        if len(self._empty) != n_steps:
+            self._empty = tf.fill((n_steps, len(self.columns)), np.float32(np.nan))
+        self._log.assign(self._empty)
         self._log_start.assign(start)
 
     def extend_log(self, stop: int) -> None:
         """Makes room up to iteration `stop − 1`, at least doubling the log where it is too short."""
         log = self._log.numpy()
-        missing = stop - int(self._log_start.numpy()) - len(log)
+        missing = stop - self._first - len(log)
         if missing > 0:
             room = np.full((max(missing, len(log)), len(self.columns)), np.nan, "float32")
             self._log.assign(np.concatenate([log, room]))
+            self._rows = None
 
-    def log(self, stop: int) -> np.ndarray:
-        """Returns what was recorded before iteration `stop`: (steps, columns)."""
-        rows = self._log.numpy()[: max(stop - int(self._log_start.numpy()), 0)]
+    def expect_rows(self) -> None:
+        """Says that more is about to be recorded: the next who ask for the log read it anew."""
+        self._rows = None
+
+    def log(self, stop: int | None = None) -> np.ndarray:
+        """Returns what was recorded, before iteration `stop` if one is given: (steps, columns)."""
+        if self._rows is None:
+            self._rows = self._log.numpy()
+        rows = self._rows[: None if stop is None else max(stop - self._first, 0)]
         return rows[~np.isnan(rows[:, 0])]  # where data run out, Keras counts an iteration that had no batch
 
     def set_scheduled(self, iteration: Any) -> None:
@@ -91,6 +106,7 @@ class StepTables:
 
     def record(self, iteration: Any, values: Mapping[str, Any]) -> None:
         """Inside the compiled step: writes one row; rows outside the log overwrite its last."""
+        self.expect_rows()
         last = tf.shape(self._log, out_type="int64")[0] - 1
         row = tf.clip_by_value(iteration - self._log_start, 0, last)
         values = {name: variable.value for name, variable in self.scheduled.items()} | dict(values)
@@ -136,10 +152,13 @@ class StepFeedback:
 
 
 class Snapshot:
-    """The values of variables at one moment, read in one compiled call."""
+    """The values of variables at one moment, read in one compiled call: `saved`, one flat tensor for each dtype."""
 
     def __init__(self, variables: list[Any]) -> None:
-        self._variables = [getattr(variable, "value", variable) for variable in variables]
+        self._groups: dict[Any, list[Any]] = {}
+        for variable in variables:
+            variable = getattr(variable, "value", variable)
+            self._groups.setdefault(variable.dtype, []).append(variable)
         self._read = tf.function(self._values, autograph=False).get_concrete_function()
         _, self.saved = self._read()
 
@@ -152,10 +171,15 @@ class Snapshot:
 
     def restore(self) -> None:
         """Writes the kept values back into the variables."""
-        for variable, value in zip(self._variables, self.saved, strict=True):
-            variable.assign(value)
+        for variables, values in zip(self._groups.values(), self.saved, strict=True):
+            parts = tf.split(values, [variable.shape.num_elements() for variable in variables])
+            for variable, part in zip(variables, parts, strict=True):
+                variable.assign(tf.reshape(part, variable.shape))
 
     def _values(self) -> Any:
-        values = [tf.identity(variable) for variable in self._variables]
-        finite = [tf.reshape(tf.math.is_finite(value), [-1]) for value in values if value.dtype.is_floating]
-        return tf.reduce_all(tf.concat(finite, axis=0)), values
+        values = [
+            tf.concat([tf.reshape(variable, [-1]) for variable in variables], axis=0)
+            for variables in self._groups.values()
+        ]
+        finite = [tf.reduce_all(tf.math.is_finite(value)) for value in values if value.dtype.is_floating]
+        return tf.reduce_all(finite), values

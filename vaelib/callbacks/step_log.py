@@ -39,6 +39,7 @@ class StepReader(VAECallback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Makes more room where `fit` does not know the number of steps."""
+        self.model.steps.expect_rows()
         if self.params["steps"] is None:
             self.model.steps.extend_log(int(self.model.optimizer.iterations) + self.model.steps_per_execution)
 
@@ -72,8 +73,8 @@ class StepLog(StepReader):
         self._columns = self.model.steps.columns
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Reads what the last execution wrote, before anything can undo it."""
-        self._rows = self.rows()
+        """Reads what the last execution wrote, whatever a `NaNGuard` has undone."""
+        self._rows = self.model.steps.log()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keeps the epoch's steps."""

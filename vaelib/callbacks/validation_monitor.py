@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from vaelib.callbacks.step_log import StepReader
-from vaelib.evaluation import checked_terms, elbo_of, mean_terms
+from vaelib.evaluation import batches_of, losses_of
 
 
 class ValidationMonitor(StepReader):
@@ -35,7 +35,7 @@ class ValidationMonitor(StepReader):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks the validation data, once for all epochs."""
-        self._checked = self.model.check("validation_data", self.validation_data)
+        self._batches = list(batches_of(self.model.check("validation_data", self.validation_data)))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, logs and prints."""
@@ -53,18 +53,12 @@ class ValidationMonitor(StepReader):
 
     def figures(self) -> dict[str, float]:
         """Returns the figures for the model as it is now; NaN where no step of the epoch is left (see `NaNGuard`)."""
-        model, objective = self.model, self.model.objective
-        weights = model.get_kl_weights()
-        names = [f"val_{name}" for name in (*model.loss_names, "negative_elbo")]
-        if not len(self.rows()):
-            return {**dict.fromkeys(names, math.nan), **weights}
-        terms = checked_terms(model, self._checked)
-        sigma2 = self.training_error() if objective.has_sigma2 else None
-        log_sigma2 = math.log(sigma2) if sigma2 and objective.sigma2 == "optimal" else model.log_sigma2
-        scheduled = {name: float(variable.numpy()) for name, variable in model.scheduled.items()}
-        losses = model.named_losses(mean_terms(model, terms, log_sigma2), scheduled)
-        values = [*(losses[name] for name in model.loss_names), elbo_of(model, terms, sigma2).negative_elbo]
-        return {**{name: float(value) for name, value in zip(names, values, strict=True)}, **weights}
+        model = self.model
+        names = (*model.loss_names, "negative_elbo")
+        losses = dict.fromkeys(names, math.nan)
+        if len(self.rows()):
+            losses = losses_of(model, self._batches, self.training_error() if model.objective.has_sigma2 else None)
+        return {**{f"val_{name}": losses[name] for name in names}, **model.get_kl_weights()}
 
 
 def _words(name: str) -> str:

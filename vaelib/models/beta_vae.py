@@ -17,7 +17,7 @@ from vaelib._checks import Described, argument_error, finite_float, positive_int
 from vaelib.layers import Sampling
 from vaelib.models.inputs import Inputs
 from vaelib.networks import Encoder, require_network
-from vaelib.objective import Losses, Objective, Terms
+from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_nll
 from vaelib.randomness import normal_at, normal_rows, set_position, stream
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 from vaelib.steps import StepFeedback, StepTables
@@ -319,14 +319,46 @@ class BetaVAE(keras.Model):
     @cached_property
     def evaluation_terms(self) -> Any:
         """The compiled function (x, position of its first example) -> `Terms` without training."""
-
-        def terms(data: Any, position: Any) -> Terms:
-            n = tf.shape(tf.nest.flatten(data)[0])[0]
-            noise = normal_rows(n, self.latent_dim, self._test_seed, first=position)
-            return self.terms(data, noise, training=False)
-
         signature = [self.inputs.spec, tf.TensorSpec((), "int64")]
-        return tf.function(terms, input_signature=signature).get_concrete_function()
+        return tf.function(self._evaluated, input_signature=signature).get_concrete_function()
+
+    @cached_property
+    def evaluation_losses(self) -> Any:
+        """The compiled function (x, position of its first example, sums, log σ²) -> sums, losses.
+
+        The sums are those over all examples so far, in double precision: distortion, then KL and what the loss takes
+        in its place per unit. The losses, which depend on the means alone, are `loss_names` and the negative ELBO at
+        β = 1; σ² is the ELBO's, and that of an objective whose own is "optimal".
+        """
+
+        def losses(data: Any, position: Any, sums: Any, log_sigma2: Any) -> tuple[Any, Any]:
+            terms = self._evaluated(data, position)
+            columns = [terms.distortion[:, tf.newaxis]]
+            columns += [latents.kl for latents in terms.latents] + [latents.kl_in_loss for latents in terms.latents]
+            rows = tf.cast(tf.concat(columns, axis=1), "float64")
+            sums += tf.reduce_sum(rows, axis=0)
+            n = position + tf.shape(rows, out_type="int64")[0]
+            means = tf.cast(sums / tf.cast(n, "float64"), "float32")[tf.newaxis]
+            distortion, *kl = tf.split(means, [1, *self.group_dims, *self.group_dims], axis=1)
+            half = len(self.group_dims)
+            latents = tuple(Latents(None, None, *pair) for pair in zip(kl[:half], kl[half:], strict=True))
+            own = log_sigma2 if self.log_sigma2 is None else self.log_sigma2
+            reconstruction = self.objective.reconstruction(distortion[0], self.n_pixels, own)
+            output = tf.zeros((1, *self.example_shape))  # of which the losses read the shape alone
+            values = self.named_losses(Terms(output, distortion[0], reconstruction, latents), self.scheduled)
+            has_sigma2 = self.objective.has_sigma2
+            nll = gaussian_nll(distortion[0, 0], self.n_pixels, log_sigma2) if has_sigma2 else distortion[0, 0]
+            negative_elbo = nll + sum(tf.reduce_sum(part) for part in kl[:half])
+            return sums, tf.stack([*(values[name] for name in self.loss_names), negative_elbo])
+
+        size = 1 + 2 * self.latent_dim
+        signature = [self.inputs.spec, tf.TensorSpec((), "int64"), tf.TensorSpec(size, "float64"), tf.TensorSpec(())]
+        return tf.function(losses, input_signature=signature).get_concrete_function()
+
+    def _evaluated(self, data: Any, position: Any) -> Terms:
+        n = tf.shape(tf.nest.flatten(data)[0])[0]
+        noise = normal_rows(n, self.latent_dim, self._test_seed, first=position)
+        return self.terms(data, noise, training=False)
 
     def _track(self, losses: dict[str, Any], n: Any) -> dict[str, Any]:
         for tracker in self._trackers:
