@@ -32,13 +32,14 @@ REQUIREMENTS = [
 
 # design: imports point upwards on this list only; names on one line are one layer
 LAYERS = [
-    ["_checks", "_files", "_arrays"],
+    ["_checks", "_files", "_arrays", "_json"],
     ["schedules"],
     ["theory"],
     ["metrics"],
     ["statistics"],
     ["diagnosis"],
     ["data"],
+    ["config"],
     ["plots"],
     # below this line Keras may be imported
     ["randomness", "steps"],
@@ -53,7 +54,7 @@ LAYERS = [
     # edges
     ["comparison"],
     ["widgets"],
-    ["cli"],
+    ["cli", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 KERAS_FROM = RANK["randomness"]

@@ -69,6 +69,7 @@ _HOME = {
     "StepLog": "callbacks",
     "TensorBoardLog": "callbacks",
     "ValidationMonitor": "callbacks",
+    "TrainingConfig": "config",
     "TrainingResult": "training",
     "train_vae": "training",
 }
