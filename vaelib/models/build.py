@@ -72,7 +72,8 @@ def build_vae(
     Args:
         input_shape: shape of one example, e.g. `dataset.input_shape`.
         latent_dim: number of latent units, >= 1; of the global ones in a hierarchical model.
-        architecture: "dense" (default), "convolutional" for images, or "linear".
+        architecture: "dense" (default), "convolutional" for images, or "linear", which has no batch normalisation and
+            no dropout.
         objective: likelihood and scale factors; by default the Gaussian with batch-optimal σ², both terms
             summed.
         beta: initial KL weight, >= 0; of both groups in a hierarchical model.
@@ -116,6 +117,7 @@ def build_vae(
     if architecture == "linear":
         given = {"hidden": hidden, "filters": filters, "kernel_initializer": kernel_initializer, "bn_gamma": bn_gamma}
         given |= {"batch_norm": batch_norm, "dropout": dropout, "decoder_dropout": decoder_dropout}
+        given |= {"decoder_dropout": decoder_dropout}
         given |= {"condition_dim": condition_dim or None, "local_dim": local_dim or None}
         _refuse(given, "be left out with the linear architecture")
         encoder, decoder = _linear_pair(input_shape, latent_dim, heads, seed)
@@ -128,15 +130,16 @@ def build_vae(
         rates[1] = finite_float("decoder_dropout", decoder_dropout, minimum=0, maximum=0.95)
     if architecture == "dense":
         _refuse({"filters": filters}, "be left out with the dense architecture")
-        hidden = layer_sizes("hidden", hidden or (64, 32))
-        options |= {"kernel_initializer": kernel_initializer or "GlorotUniform"}
+        hidden = layer_sizes("hidden", (64, 32) if hidden is None else hidden)
+        options |= {"kernel_initializer": "GlorotUniform" if kernel_initializer is None else kernel_initializer}
         encoder = dense_encoder(
             input_shape, latent_dim, hidden, dropout=rates[0], condition_dim=condition_dim, **options, **heads
         )
         decoder = dense_decoder(input_shape, width, hidden[::-1], dropout=rates[1], **options)
     else:
-        hidden, filters = layer_sizes("hidden", hidden or (64,)), layer_sizes("filters", filters or (16, 32))
-        options |= {"kernel_initializer": kernel_initializer or "HeNormal"}
+        hidden = layer_sizes("hidden", (64,) if hidden is None else hidden)
+        filters = layer_sizes("filters", (16, 32) if filters is None else filters)
+        options |= {"kernel_initializer": "HeNormal" if kernel_initializer is None else kernel_initializer}
         encoder = conv_encoder(
             input_shape,
             latent_dim,

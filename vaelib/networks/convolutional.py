@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from vaelib._checks import argument_error, finite_float, positive_int
+from vaelib._checks import argument_error, boolean, finite_float, positive_int
 from vaelib.layers import BATCH_NORM_MOMENTUM, seeded
 from vaelib.networks.dense import example_shape, layer_sizes
 from vaelib.networks.encoder import Encoder
@@ -38,7 +38,7 @@ def conv_encoder(
         input_shape: (height, width, channels) of one example.
         latent_dim: number of latent units, >= 1.
         filters: number of filters of each convolution, at least one.
-        kernel_size: side of their kernels, >= 1.
+        kernel_size: side of their kernels, >= 2, their stride, so that no pixel is passed over.
         hidden: widths of the dense ReLU layers between convolutions and heads, at least one.
         batch_norm: whether to normalise after each convolution; the moving averages have momentum 0.9.
         dropout: rate in [0, 0.95]; 0 leaves the layers out.
@@ -60,8 +60,9 @@ def conv_encoder(
     shape = image_shape("input_shape", input_shape)
     positive_int("latent_dim", latent_dim)
     positive_int("seed", seed, minimum=0)
-    size = positive_int("kernel_size", kernel_size)
+    size = positive_int("kernel_size", kernel_size, minimum=2)
     rate = finite_float("dropout", dropout, minimum=0, maximum=0.95)
+    boolean("batch_norm", batch_norm)
     x = inputs = keras.Input(shape)
     for i, count in enumerate(layer_sizes("filters", filters)):
         name = f"encoder_conv_{i}"
@@ -96,9 +97,10 @@ def conv_decoder(
     """
     shape = image_shape("output_shape", output_shape)
     positive_int("seed", seed, minimum=0)
-    size = positive_int("kernel_size", kernel_size)
+    size = positive_int("kernel_size", kernel_size, minimum=2)
     counts = layer_sizes("filters", filters)
     rate = finite_float("dropout", dropout, minimum=0, maximum=0.95)
+    boolean("batch_norm", batch_norm)
     sides = [shape[:2]]  # what the encoder had: height and width before each of its convolutions
     for _ in counts:
         height, width = sides[-1]

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from vaelib._checks import argument_error, finite_float, positive_int
+from vaelib._checks import argument_error, boolean, finite_float, positive_int
 from vaelib.layers import BATCH_NORM_MOMENTUM, seeded
 from vaelib.networks.encoder import Encoder
 from vaelib.randomness import initializer, stream
@@ -94,6 +94,7 @@ def _hidden_layers(
     """Dense + ReLU for each width; batch normalisation and dropout after all but the last."""
     rate = finite_float("dropout", dropout, minimum=0, maximum=0.95)
     positive_int("seed", seed, minimum=0)
+    boolean("batch_norm", batch_norm)
     widths = layer_sizes("hidden", hidden)
     for i, width in enumerate(widths):
         name = f"{part}_{i}"
