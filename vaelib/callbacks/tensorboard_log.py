@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from vaelib._checks import argument_error
+from vaelib._checks import argument_error, boolean
 from vaelib._files import writable_folder
-from vaelib.callbacks.step_log import StepLog
+from vaelib.callbacks.step_log import StepReader
 
 BATCH_TAGS = {
     "kl_loss": "Batch/KL_Loss",
@@ -30,18 +31,19 @@ COMPARISON = "Beta_Schedule/Hierarchical_Comparison"
 CHILDREN = ("global", "local")
 
 
-class TensorBoardLog(StepLog):
+class TensorBoardLog(StepReader):
     """Writes the curves of the schedulers document for TensorBoard.
 
-    - For every optimizer step, also where one call runs an epoch of steps: `Batch/KL_Loss`, `Batch/Total_Loss`, and
-      `Batch/Beta` or `Batch/Global_KL_Weight` and `Batch/Local_KL_Weight`.
-    - For every epoch: `Beta_Schedule/beta`, or `Beta_Schedule/global_kl_weight` and `Beta_Schedule/local_kl_weight`;
-      for warm restarts `Beta_Schedule/Restart/last_restart_epoch`, `…/epochs_since_restart`, `…/is_restart_epoch`.
+    - At every optimizer step, counted from 0, also where one call runs an epoch of steps: `Batch/KL_Loss`,
+      `Batch/Total_Loss`, and `Batch/Beta` or `Batch/Global_KL_Weight` and `Batch/Local_KL_Weight`.
+    - At every epoch, counted from 0: `Beta_Schedule/beta`, or `Beta_Schedule/global_kl_weight` and
+      `Beta_Schedule/local_kl_weight`; for warm restarts `Beta_Schedule/Restart/last_restart_epoch`,
+      `…/epochs_since_restart`, `…/is_restart_epoch`.
     - For a hierarchical model two runs of their own, `global` and `local`, that TensorBoard overlays:
       `Beta_Schedule/Hierarchical_Comparison`, and the restarts of each.
 
-    The numbers are those of the logs that the callbacks before it have filled, and so of the history: place it after
-    `BetaSchedule`, or give it to `train_vae`. Look at them with `tensorboard --logdir`.
+    The numbers are those of `StepLog` and of the history. Place it after `BetaSchedule`, or give it to `train_vae`.
+    Look at them with `tensorboard --logdir`.
 
     Args:
         log_dir: folder of the run, created when training starts.
@@ -57,54 +59,87 @@ class TensorBoardLog(StepLog):
         if not isinstance(log_dir, str | os.PathLike):
             raise argument_error("log_dir", "be the path of a folder", log_dir)
         self.log_dir = Path(log_dir)
-        self.overwrite = overwrite
-        self._writers: dict[str, EventFileWriter] = {}
+        self.overwrite = boolean("overwrite", overwrite)
+        self._resumed = self._begun = False
+        self._files: dict[str, tf.io.TFRecordWriter] = {}
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Opens the run's files before the first epoch."""
-        super().on_epoch_begin(epoch, logs)
-        if not self._writers:
-            hierarchical = len(self.model.get_kl_weights()) > 1
-            self._open(("", *CHILDREN) if hierarchical else ("",), resumed=epoch > 0)
+    def prepare(self, model: Any, resumed: bool = False) -> None:
+        """Refuses the folder before anything is done; `fit` does so when its first epoch begins.
 
-    def _open(self, runs: tuple[str, ...], resumed: bool) -> None:
+        Args:
+            model: what will be trained.
+            resumed: whether the training to come goes on with the event files of one that was interrupted, at
+                whatever epoch.
+        """
+        self._check(model, resumed)
+        self._resumed = resumed
+
+    def _check(self, model: Any, resumed: bool) -> list[Path]:
+        """Makes sure of the folders and returns their earlier event files, which may stay or go."""
+        runs = (".", *CHILDREN) if len(model.get_kl_weights()) > 1 else (".",)
+        writable_folder("log_dir", self.log_dir, (), overwrite=True)
         earlier = [path for run in runs for path in (self.log_dir / run).glob("events.out.tfevents.*")]
         if earlier and not (self.overwrite or resumed):
             remedy = "Choose another folder or pass overwrite=True."
             raise argument_error("log_dir", "not hold event files of an earlier run", str(self.log_dir), remedy)
-        for path in earlier if not resumed else []:
-            path.unlink()
         for run in runs:
-            folder = writable_folder("log_dir", self.log_dir / run, (), overwrite=True)
-            self._writers[run] = EventFileWriter(str(folder))
+            writable_folder("log_dir", self.log_dir / run, (), overwrite=True)
+        return earlier
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Leaves the files of a training that was interrupted."""
+        self._close()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Refuses the folder or clears it, before the first epoch."""
+        super().on_epoch_begin(epoch, logs)
+        self._written = 0
+        if not self._begun:
+            resumed = self._resumed or epoch > 0
+            earlier = self._check(self.model, resumed)
+            for path in [] if resumed else earlier:
+                path.unlink()
+            self._begun, self._resumed = True, False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes the steps of the last execution, whatever a `NaNGuard` has undone."""
+        rows = self.model.steps.log()
+        columns = {BATCH_TAGS[name]: i for i, name in enumerate(self.model.steps.columns) if name in BATCH_TAGS}
+        new = rows[self._written :, list(columns.values())]
+        self._write(".", self.first_step + self._written, list(columns), new)
+        self._written = len(rows)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the epoch's steps and the epoch's own values."""
-        super().on_epoch_end(epoch, logs)
-        _, first_step, rows = self._epochs[-1]
-        columns = [(i, BATCH_TAGS[name]) for i, name in enumerate(self._columns) if name in BATCH_TAGS]
-        self._write("", first_step, [tag for _, tag in columns], rows[:, [i for i, _ in columns]])
+        """Writes the epoch's own values."""
         logs = logs or {}
-        self._write_epoch("", epoch, {tag: logs[name] for name, tag in EPOCH_TAGS.items() if name in logs})
-        for child in self._writers.keys() & set(CHILDREN):
-            values = {COMPARISON: logs[f"{child}_kl_weight"]} if f"{child}_kl_weight" in logs else {}
+        self._write_epoch(".", epoch, {tag: logs.get(name) for name, tag in EPOCH_TAGS.items()})
+        for child in CHILDREN:
             restarts = {tag: logs.get(f"{child}_{name}") for name, tag in EPOCH_TAGS.items() if "Restart" in tag}
-            self._write_epoch(child, epoch, values | {tag: v for tag, v in restarts.items() if v is not None})
-        for writer in self._writers.values():
-            writer.flush()
+            self._write_epoch(child, epoch, {COMPARISON: logs.get(f"{child}_kl_weight")} | restarts)
 
-    def _write_epoch(self, run: str, epoch: int, values: dict[str, float]) -> None:
-        if values:
-            self._write(run, epoch, list(values), np.array([list(values.values())]))
+    def _write_epoch(self, run: str, epoch: int, values: dict[str, float | None]) -> None:
+        known = {tag: value for tag, value in values.items() if value is not None}
+        if known:
+            self._write(run, epoch, list(known), np.array([list(known.values())]))
 
-    def _write(self, run: str, first: int, tags: list[str], rows: np.ndarray) -> None:
-        """One event a row: rows[i] are the values of `tags` at step first + i."""
+    def _write(self, run: str, first: int, tags: Sequence[str], rows: np.ndarray) -> None:
+        """Adds one event a row: rows[i] are the values of `tags` at step first + i."""
+        if run not in self._files:
+            # an event file is a file of records whose first names the version
+            path = self.log_dir / run / f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
+            self._files[run] = tf.io.TFRecordWriter(str(path))
+            self._files[run].write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
         for step, row in enumerate(rows.tolist(), start=first):
             values = [Summary.Value(tag=tag, simple_value=value) for tag, value in zip(tags, row, strict=True)]
-            self._writers[run].add_event(Event(step=step, wall_time=time.time(), summary=Summary(value=values)))
+            event = Event(step=step, wall_time=time.time(), summary=Summary(value=values))
+            self._files[run].write(event.SerializeToString())
+        self._files[run].flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
+        self._close()
+
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files, self._begun = {}, False

@@ -1,0 +1,80 @@
+"""What schedules, monitoring and TensorBoard add to a compiled epoch, on digits with the dense model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+
+from benchmarks.epoch import BATCH, Stopwatch
+from vaelib import BetaVAE, Dataset, build_vae, get_beta_scheduler, load_dataset
+from vaelib.callbacks import BestModel, BetaSchedule, NaNGuard, StepLog, TensorBoardLog, ValidationMonitor
+from vaelib.training import training_batches
+
+PAIRS, EPOCHS = 25, 9
+FEEDBACK: dict[str, dict[str, Any]] = {"control": {"target_kl": 10.0}, "geco": {"tolerance": 0.0}, "reconstruction": {}}
+
+
+def monitored(dataset: Dataset, type: str = "cosine", **params: Any) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that `train_vae` uses where nothing is written to disk."""
+    schedule = BetaSchedule(get_beta_scheduler(type, **params))
+    return [StepLog(), NaNGuard(), schedule, ValidationMonitor(dataset.x_val, verbose=False), BestModel()]
+
+
+def variants(dataset: Dataset, folder: Path) -> dict[str, tuple[Callable[[], list[keras.callbacks.Callback]], str]]:
+    """Returns what is measured: callbacks by name, and the target."""
+    tensorboard = folder / "tensorboard"
+    every = {
+        "  with BetaSchedule(cosine), ValidationMonitor": lambda: [
+            BetaSchedule(get_beta_scheduler("cosine")),
+            ValidationMonitor(dataset.x_val, verbose=False),
+        ],
+        "  with all of train_vae, cosine": lambda: monitored(dataset),
+    }
+    for type, params in FEEDBACK.items():
+        every[f"  with all of train_vae, {type}"] = lambda t=type, p=params: monitored(dataset, t, **p)
+    targets = {name: (callbacks, "≤ 1.10") for name, callbacks in every.items()}
+    targets["  with all of train_vae, cosine, TensorBoardLog"] = (
+        lambda: [*monitored(dataset), TensorBoardLog(tensorboard, overwrite=True)],
+        "≤ 1.50",
+    )
+    return targets
+
+
+class Fit:
+    """A compiled model and its data, as `train_vae` sets them up."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.model: BetaVAE = build_vae(dataset.input_shape, 16)
+        self.steps = -(-len(dataset.x_train) // BATCH)
+        self.data = training_batches(dataset.x_train, BATCH, seed=0)
+        self.model.compile(
+            keras.optimizers.Adam(1e-3), steps_per_execution=self.steps, jit_compile=False, auto_scale_loss=False
+        )
+
+    def epoch(self, callbacks: list[keras.callbacks.Callback]) -> float:
+        """Returns the median seconds of an epoch."""
+        watch = Stopwatch()
+        options: dict[str, Any] = {"steps_per_epoch": self.steps, "shuffle": False, "verbose": 0}
+        self.model.fit(self.data, epochs=EPOCHS, callbacks=[*callbacks, watch], **options)
+        return median(watch.epochs())
+
+
+def rows(folder: str) -> list[tuple[str, str, str]]:
+    """Returns the table's rows: what, measured, target."""
+    dataset = load_dataset("digits")
+    plain, plains, table = Fit(dataset), [], []
+    plain.epoch([])  # traces
+    for what, (callbacks, target) in variants(dataset, Path(folder)).items():
+        observed, ratios = Fit(dataset), []
+        observed.epoch(callbacks())
+        for _ in range(PAIRS):
+            plains.append(plain.epoch([]))
+            ratios.append(observed.epoch(callbacks()) / plains[-1])
+        ratios.sort()
+        table.append((what, f"{median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})", target))
+    first = ("epoch of a compiled fit without callbacks", f"{1e3 * median(plains):.1f} ms", "")
+    return [first, *table]
