@@ -9,7 +9,8 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,7 +34,6 @@ def main(argv: Sequence[str] | None = None, program: str = "vaelib") -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace", line_buffering=True)  # β on any terminal, a line when it is ready
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notices are of no use here
     with warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
             warnings.simplefilter("always", category)
@@ -117,17 +117,18 @@ def _config(options: argparse.Namespace) -> TrainingConfig:
 def _train(options: argparse.Namespace, program: str) -> int:
     config = _config(options)
     folder = None if options.output is None else Path(options.output)
+    dataset = config.load()
+    with _no_notices():
+        import keras  # from here on the command takes seconds
+
+        from vaelib.callbacks import TensorBoardLog
+        from vaelib.training import train_vae
+
     if folder is not None and not (options.resume or options.overwrite):
         _refuse_earlier(folder)
-    dataset = config.load()
-    config = config.resolved(dataset)
-
-    import keras  # from here on the command takes seconds
-
-    from vaelib.callbacks import TensorBoardLog
-    from vaelib.training import train_vae
-
     model = _model(config, dataset)
+    objective = {name: value for name, value in model.objective.get_config().items() if value is not None}
+    config = replace(config.resolved(dataset), objective=objective)
     callbacks: list[keras.callbacks.Callback] = []
     began = False
 
@@ -154,6 +155,20 @@ def _train(options: argparse.Namespace, program: str) -> int:
     for path in [*result.files.values(), *([] if folder is None else [folder / CONFIG, folder / CURVES])]:
         print(path)
     return 0 if result.failure is None else 1
+
+
+@contextmanager
+def _no_notices() -> Iterator[None]:
+    """Keeps what TensorFlow says while it is imported, past Python's own streams, away from the terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
 
 
 def _refuse_earlier(folder: Path) -> None:

@@ -197,11 +197,11 @@ class TrainingConfig:
         That is 16 latent units, or 8 global and as many local ones, and for a hierarchical model the labels of the
         data set as its condition, where they are classes 0, 1, ….
         """
-        options: dict[str, Any] = {"latent_dim": GROUP_DIM if self.use_hierarchical_model else LATENT_DIM}
-        options |= self.model
+        default = GROUP_DIM if self.use_hierarchical_model else LATENT_DIM
+        options: dict[str, Any] = {"latent_dim": self.model.get("latent_dim", default)}
         if self.use_hierarchical_model:
-            options = {"local_dim": options["latent_dim"], "condition_dim": _classes(dataset)} | options
-        return options | {"seed": self.seed}
+            options |= {"local_dim": options["latent_dim"], "condition_dim": _classes(dataset)}
+        return {**options, **self.model, "seed": self.seed}
 
     def training_options(self) -> dict[str, Any]:
         """Returns what `train_vae` takes besides model and data."""
