@@ -58,9 +58,11 @@ class Inputs:
 
     def check_condition(self, name: str, condition: Any, n: int | None = None) -> np.ndarray:
         """Returns n conditions as float32 (n, condition_dim), labels as one-hot vectors, or raises a ValueError."""
-        array, width = np.asarray(condition), self.condition_dim
-        count = "" if n is None else f"{n} "
-        must = f"hold {count}conditions: labels from 0 to {width - 1}, or vectors of {width} numbers"
+        width, must = self.condition_dim, self._conditions("" if n is None else f"{n} ")
+        try:
+            array = np.asarray(condition)
+        except ValueError:
+            raise argument_error(name, must, Described("a ragged sequence")) from None
         n = len(array) if n is None and array.ndim else n
         problem = problem_of(array)
         if problem is not None:
@@ -72,6 +74,11 @@ class Inputs:
         if array.shape != (n, width):
             raise argument_error(name, must, Described(f"{array.dtype} values of shape {array.shape}"))
         return array.astype("float32")
+
+    def _conditions(self, count: str = "") -> str:
+        """What conditions must be, in words."""
+        width = self.condition_dim
+        return f"hold {count}conditions: labels from 0 to {width - 1}, or vectors of {width} numbers"
 
     def of_dataset(self, dataset: Any, part: str) -> Any:
         """Returns a part of a `Dataset` as data of this model, checked; labels are the conditions."""
@@ -85,14 +92,18 @@ class Inputs:
 
     def split(self, data: Any) -> tuple[Any, Any]:
         """Inside a step: returns x and the condition, which is None without one."""
-        data = data[0] if isinstance(data, tuple | list) and len(data) == 1 else data
+        if isinstance(data, tuple | list) and data and all(part is None for part in data[1:]):
+            data = data[0]  # what Keras passes beside it: no targets, no weights
         if not self.condition_dim:
             return tf.cast(self.alone("x", data), "float32"), None
         if not isinstance(data, tuple | list) or any(part is not None for part in data[2:]):
             raise argument_error("x", "be the pair (examples, conditions)", Described(type(data).__name__))
-        x, condition = data[:2]
-        if condition.dtype.is_integer and len(condition.shape) == 1:
+        x, condition = data[0], tf.convert_to_tensor(data[1])
+        if condition.dtype.is_integer and condition.shape.rank == 1:
             condition = ops.one_hot(condition, self.condition_dim)
+        if not condition.shape.is_compatible_with([None, self.condition_dim]):
+            received = Described(f"{condition.dtype.name} values of shape {tuple(condition.shape)}")
+            raise argument_error("x[1]", self._conditions(), received)
         return tf.cast(x, "float32"), tf.cast(condition, "float32")
 
     def alone(self, name: str, x: Any) -> Any:
