@@ -74,7 +74,7 @@ class Encoder(keras.Model):
         self.built = True
 
     def mixed(self, features: Any, condition: Any = None) -> Any:
-        """Returns what the heads see, (batch, features): the body's features, mixed with the condition if there is one."""
+        """Returns what the heads see, (batch, features): the features, mixed with the condition if there is one."""
         if self.mix is None:
             return features
         if condition is None:
