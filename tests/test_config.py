@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vaelib import (
     CosineBetaScheduler,
@@ -24,6 +26,7 @@ from vaelib import (
     TrainingConfig,
     WarmRestartBetaScheduler,
     build_vae,
+    get_beta_scheduler,
     register_beta_scheduler,
     train_vae,
 )
@@ -558,6 +561,14 @@ REFUSED: dict[str, tuple[Any, str, str]] = {  # configuration, the key that the 
         "be True with this schedule",
     ),
     "local units of a plain model": (nested() | {"model": {"local_dim": 4}}, "model.local_dim", "be left out without"),
+    **{
+        f"latent_dim = {value!r}": (
+            children() | {"model": {"latent_dim": value}},
+            "model.latent_dim",
+            "be an integer >= 1",
+        )
+        for value in (0, "8", None, 2.0, True)
+    },
     "no local units": (children() | {"model": {"local_dim": 0}}, "model.local_dim", "be an integer >= 1"),
 }
 
@@ -572,6 +583,63 @@ def test_refused(case: str) -> None:
     assert f" Received: {name}=" in text
     assert says in text
     assert text.count("Argument `") == 1
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["linear", "cosine"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("type"), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+TYPES = {  # type: a sound set of its parameters
+    **dict.fromkeys(("linear", "cosine", "exponential", "sigmoid"), LINEAR),
+    "constant": {"beta": 0.5},
+    "cyclical": FLAT["cyclical"]["beta_scheduler_params"],
+    "warm_restart": FLAT["warm restart"]["beta_scheduler_params"],
+    "hierarchical": BOTH,
+    "reconstruction": {"levels": [[1.0, 0.1], [0.5, 1.0]], "unit": "mse"},
+    "control": {"target_kl": 5.0},
+    "geco": {"tolerance": 5.0, "unit": "nats"},
+    "capacity": {"max_capacity": 5.0},
+}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_type_of_schedule_is_read_and_written(kind: str) -> None:
+    config = TrainingConfig(beta_scheduler_type=kind, beta_scheduler_params=TYPES[kind])
+    assert config.scheduler() == get_beta_scheduler(kind, **TYPES[kind])
+    assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@settings(max_examples=300, deadline=None)
+@given(kind=st.sampled_from(sorted(TYPES)), data=st.data())
+def test_any_value_anywhere_is_read_or_refused_in_one_sentence(kind: str, data: st.DataObject) -> None:
+    config: dict[str, Any] = {"training": {"beta_scheduler_type": kind, "beta_scheduler_params": dict(TYPES[kind])}}
+    blocks = [config, config["training"], config["training"]["beta_scheduler_params"]]
+    if kind == "warm_restart":
+        blocks[2]["base_scheduler_kwargs"] = dict(blocks[2]["base_scheduler_kwargs"])
+        blocks.append(blocks[2]["base_scheduler_kwargs"])
+    if kind == "hierarchical":
+        blocks[2]["local_scheduler"] = dict(LOCAL)
+        blocks.append(blocks[2]["local_scheduler"])
+    for block in data.draw(st.lists(st.sampled_from(blocks), min_size=1, max_size=3)):
+        keys = st.sampled_from([*sorted(block), "training", *TRAINING_KEYS, *OTHER_KEYS]) | st.text(max_size=5)
+        block[data.draw(keys)] = data.draw(JSON)
+    refusal = None
+    try:
+        read = TrainingConfig.from_dict(config)
+    except ValueError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert TrainingConfig.from_dict(read.to_dict()) == read
+    else:
+        assert re.fullmatch(r"Argument `[^`]+` must [^\n]+ Received: [^\n]+", refusal)
 
 
 def test_a_factorys_own_errors_name_the_path() -> None:

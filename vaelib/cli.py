@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from vaelib._checks import argument_error, nearest, positive_int, renamed
 from vaelib._files import atomic_path
-from vaelib.config import MODEL_OPTIONS, TrainingConfig
+from vaelib.config import MODEL_OPTIONS, OBJECTIVE_OPTIONS, TrainingConfig
 
 CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside the files of train_vae
 
@@ -193,7 +193,8 @@ def _model(config: TrainingConfig, dataset: Any) -> Any:
     try:
         return build_vae(dataset.input_shape, objective=objective, **config.model_options(dataset))
     except ValueError as error:
-        raise renamed(error, lambda name: f"model.{name}" if name in MODEL_OPTIONS else name) from None
+        blocks = {**dict.fromkeys(OBJECTIVE_OPTIONS, "objective."), **dict.fromkeys(MODEL_OPTIONS, "model.")}
+        raise renamed(error, lambda name: blocks.get(name, "") + name) from None
 
 
 def _description(config: TrainingConfig, dataset: Any, model: Any, folder: Path | None) -> str:

@@ -102,8 +102,9 @@ class TrainingConfig:
             must = f"be {hierarchical} with this schedule"
             remedy = "The hierarchical model and the schedule 'hierarchical' need each other."
             raise argument_error("use_hierarchical_model", must, self.use_hierarchical_model, remedy)
-        if hierarchical and "local_dim" in self.model:
-            positive_int("model.local_dim", self.model["local_dim"], remedy="Or leave it out.")
+        for name in ("latent_dim", "local_dim") if hierarchical else ("latent_dim",):
+            if name in self.model:
+                positive_int(f"model.{name}", self.model[name])
         if not hierarchical and self.model.get("local_dim"):
             must = "be left out without use_hierarchical_model"
             raise argument_error("model.local_dim", must, self.model["local_dim"])
