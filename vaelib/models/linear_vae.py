@@ -29,7 +29,7 @@ class LinearVAE(BetaVAE):
         options: `objective` (Gaussian or "mse"), `beta`, `seed` as for `BetaVAE`.
 
     Raises:
-        ValueError: if the likelihood is no Gaussian, and as for `BetaVAE`.
+        ValueError: if the likelihood is no Gaussian or the decoder not linear, and as for `BetaVAE`.
 
     Source: Lucas et al. (2019), arXiv 1911.02469.
     """
@@ -39,6 +39,9 @@ class LinearVAE(BetaVAE):
         if not self.objective.has_sigma2:
             must = "have a Gaussian likelihood, or 'mse', for the linear VAE"
             raise argument_error("objective", must, self.objective)
+        if not _is_linear(decoder):
+            must = "be one linear layer named 'decoder_output': the expected distortion holds for no other"
+            raise argument_error("decoder", must, decoder)
 
     def terms(self, x: Any, noise: Any = None, training: bool = False) -> Terms:
         """Returns the terms with the expected distortion; `noise` is not used."""
@@ -48,3 +51,15 @@ class LinearVAE(BetaVAE):
         squared_norm = ops.sum(kernel**2, axis=1)
         variance = ops.sum(ops.exp(ops.cast(z_log_var, "float32")) * squared_norm, axis=-1)  # (batch,)
         return self._terms(x, self.decode(z_mean, training=training), [(z_mean, z_log_var)], variance)
+
+
+def _is_linear(decoder: keras.Model) -> bool:
+    """Whether the decoder is one dense layer without activation, and layers that only change the shape."""
+    shape_only = (keras.layers.InputLayer, keras.layers.Reshape)
+    layers = [layer for layer in decoder.layers if not isinstance(layer, shape_only)]
+    return (
+        len(layers) == 1
+        and isinstance(layers[0], keras.layers.Dense)
+        and layers[0].name == "decoder_output"
+        and layers[0].activation is keras.activations.linear
+    )
