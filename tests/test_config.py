@@ -639,7 +639,7 @@ def test_any_value_anywhere_is_read_or_refused_in_one_sentence(kind: str, data: 
     if refusal is None:
         assert TrainingConfig.from_dict(read.to_dict()) == read
     else:
-        assert re.fullmatch(r"Argument `[^`]+` must [^\n]+ Received: [^\n]+", refusal)
+        assert re.fullmatch(r"Argument `[^\n]+` must [^\n]+ Received: [^\n]+", refusal)
 
 
 def test_a_factorys_own_errors_name_the_path() -> None:

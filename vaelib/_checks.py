@@ -28,7 +28,7 @@ def renamed(error: ValueError, rename: Callable[[str], str]) -> ValueError:
     Argument `params.beta` must be a number. Received: params.beta='a'.
     """
     text = str(error)
-    found = re.match(r"Argument `([^`]+)` must ", text)
+    found = re.match(r"Argument `(.+?)` must ", text)
     if found is None:
         return error
     old, new = found[1], rename(found[1])
