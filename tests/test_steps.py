@@ -2,8 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vaelib import ControlBetaScheduler
-from vaelib.steps import Snapshot, StepFeedback, StepTables, log_columns
+from vaelib.steps import Snapshot, StepTables, log_columns
 
 LOSSES = ("total_loss", "reconstruction_loss", "kl_loss")
 LOG_COLUMNS = log_columns(("beta",), LOSSES)
@@ -64,21 +63,57 @@ def test_a_longer_table_retraces_nothing():
 def test_log_returns_what_was_recorded():
     tables = new_tables()
     tables.start_log(3, start=7)
-    assert tables.log(stop=7).shape == (0, len(LOG_COLUMNS))
+    assert tables.log().shape == (0, len(LOG_COLUMNS))
     for step in (7, 8):
         record(tables, step, row(float(step)))
-    np.testing.assert_array_equal(tables.log(stop=9), [row(7), row(8)])
-    np.testing.assert_array_equal(tables.log(stop=8), [row(7)])
-    np.testing.assert_array_equal(tables.log(stop=10), [row(7), row(8)])  # iteration 9 had no batch
-    assert len(tables.log(stop=0)) == 0
+    np.testing.assert_array_equal(tables.log(), [row(7), row(8)])  # iteration 9 had no batch
+    record(tables, 9, row(np.nan))  # a loss that is none is a row all the same
+    np.testing.assert_array_equal(tables.log(), [row(7), row(8), row(np.nan)])
 
 
-def test_log_outside_its_room_overwrites_an_end_and_breaks_nothing():
+def test_an_epoch_shows_nothing_of_the_one_before():
+    tables = new_tables()
+    for start in (0, 3, 6):
+        tables.start_log(3, start)
+        assert len(tables.log()) == 0
+        for step in (start, start + 1):  # the third iteration has no batch
+            record(tables, step, row(float(step)))
+        np.testing.assert_array_equal(tables.log(), [row(start), row(start + 1)])
+    tables.end_fit()
+    tables.start_log(3, start=6)  # another training of the same iterations
+    assert len(tables.log()) == 0
+
+
+def test_a_shorter_epoch_keeps_the_room_and_its_rows_in_order():
+    tables = new_tables()
+    tables.start_log(5, start=0)
+    tables.start_log(2, start=4)
+    for step in (4, 5):
+        record(tables, step, row(float(step)))
+    np.testing.assert_array_equal(tables.log(), [row(4), row(5)])
+
+
+def test_withdrawn_steps_are_shown_on_request_alone():
+    tables = new_tables()
+    tables.start_log(3, start=10)
+    for step in (10, 11, 12):
+        record(tables, step, row(float(step)))
+    tables.withdraw(11)
+    np.testing.assert_array_equal(tables.log(), [row(10)])
+    np.testing.assert_array_equal(tables.log(withdrawn=True), [row(10), row(11), row(12)])
+    tables.withdraw(3)
+    assert len(tables.log()) == 0
+    tables.start_log(3, start=13)
+    record(tables, 13, row(13.0))
+    assert len(tables.log()) == 1
+
+
+def test_log_without_room_breaks_nothing():
     tables = new_tables()
     tables.start_log(2, start=0)
     for step in range(4):
         record(tables, step, row(float(step)))
-    np.testing.assert_array_equal(tables.log(stop=4), [row(0), row(3)])
+    assert len(tables.log()) == 0
 
 
 def test_log_is_extended_without_loss():
@@ -87,16 +122,26 @@ def test_log_is_extended_without_loss():
     for step in range(5, 12):
         tables.extend_log(step + 1)
         record(tables, step, row(float(step)))
-    np.testing.assert_array_equal(tables.log(stop=12)[:, 0], np.arange(5, 12))
+    np.testing.assert_array_equal(tables.log()[:, 0], np.arange(5, 12))
     tables.extend_log(30)
-    np.testing.assert_array_equal(tables.log(stop=30)[:, 0], np.arange(5, 12))
+    np.testing.assert_array_equal(tables.log()[:, 0], np.arange(5, 12))
+
+
+def test_the_log_is_read_once_until_more_may_come():
+    tables = new_tables()
+    tables.start_log(2, start=0)
+    record(tables, 0, row(0.0))
+    first = tables.log(withdrawn=True)
+    assert tables.log(withdrawn=True) is first
+    tables.expect_rows()
+    assert tables.log(withdrawn=True) is not first
 
 
 def test_rows_keep_the_order_of_their_columns():
     tables = new_tables()
     tables.start_log(1, start=0)
     record(tables, 0, tuple(range(len(LOG_COLUMNS))))
-    assert dict(zip(LOG_COLUMNS, tables.log(1)[0].tolist(), strict=True)) == {
+    assert dict(zip(LOG_COLUMNS, tables.log()[0].tolist(), strict=True)) == {
         "examples": 0,
         "beta": 1,
         "total_loss": 2,
@@ -108,16 +153,20 @@ def test_rows_keep_the_order_of_their_columns():
 
 def test_snapshot_saves_only_finite_values_and_restores_all():
     weight, count = keras.Variable([1.0, 2.0]), keras.Variable(3, dtype="int64")
-    snapshot = Snapshot([weight, count])
+    kernel = keras.Variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    snapshot = Snapshot([weight, count, kernel])
     weight.assign([4.0, 5.0])
+    kernel.assign(10 * kernel)
     count.assign(6)
     assert snapshot.save_if_finite()
     for broken in (np.nan, np.inf, -np.inf):
         weight.assign([7.0, broken])
+        kernel.assign(0 * kernel)
         count.assign(8)
         assert not snapshot.save_if_finite()
     snapshot.restore()
     assert weight.numpy().tolist() == [4.0, 5.0]
+    assert kernel.numpy().tolist() == [[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]]
     assert int(count) == 6
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -52,30 +52,47 @@ def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
         ValueError: if `model` is no β-VAE, or `x` is no data of it.
     """
     parts = []
-    for start, batch in batches_of(require_vae("model", model).check("x", x)):
-        terms = model.evaluation_terms(batch, start)
+    for start, batch in _batches(require_vae("model", model).check("x", x)):
+        terms = model.evaluation_terms(batch, np.int64(start))
         latents = [np.concatenate(groups, axis=-1) for groups in zip(*terms.latents, strict=True)]
         parts.append([np.asarray(terms.distortion), *latents])
     return ExampleTerms(*(np.concatenate(batches) for batches in zip(*parts, strict=True)))
 
 
-def batches_of(x: Any) -> Iterator[tuple[Any, Any]]:
-    """Cuts data that `model.check` has returned into batches; yields each after the position of its first example."""
+def _batches(x: Any) -> Iterator[tuple[int, Any]]:
+    """Cuts checked data into batches; yields each after the position of its first example."""
     for start in range(0, len(keras.tree.flatten(x)[0]), BATCH):
-        batch = keras.tree.map_structure(lambda values, i=start: tf.constant(values[i : i + BATCH]), x)
-        yield tf.constant(start, "int64"), batch
+        yield start, keras.tree.map_structure(lambda values, i=start: values[i : i + BATCH], x)
 
 
-def losses_of(model: BetaVAE, batches: Iterable[tuple[Any, Any]], sigma2: float | None) -> dict[str, float]:
-    """Returns the losses of all examples in `batches_of` a data set, and their `negative_elbo`, by name.
+class RepeatedLosses:
+    """A model's losses of the same data again and again: one compiled call for each 1024 examples.
 
-    `sigma2` is that of the negative ELBO at β = 1, and of an objective whose own is "optimal"; None where the
-    likelihood has none. Each batch is one compiled call.
+    Args:
+        model: a β-VAE.
+        x: data that `model.check` has returned.
     """
-    sums, log_sigma2 = np.zeros(1 + 2 * model.latent_dim), tf.constant(math.log(sigma2 or 1.0))
-    for start, batch in batches:
-        sums, losses = model.evaluation_losses(batch, start, sums, log_sigma2)
-    return dict(zip((*model.loss_names, "negative_elbo"), losses.numpy().tolist(), strict=True))
+
+    def __init__(self, model: BetaVAE, x: Any) -> None:
+        self.model = model
+        self.names = (*model.loss_names, "negative_elbo", *model.scheduled)
+        self._none = tf.zeros(1 + 2 * model.latent_dim, "float64")
+        self._batches = []
+        for start, batch in _batches(x):
+            size = len(keras.tree.flatten(batch)[0])
+            tensors = keras.tree.map_structure(tf.constant, batch), model.evaluation_noise(size, start)
+            self._batches.append((*tensors, tf.constant(start + size, "float64")))
+
+    def __call__(self, sigma2: float | None) -> dict[str, float]:
+        """Returns the losses of all examples, their `negative_elbo`, and the scheduled numbers, by name.
+
+        `sigma2` is that of the negative ELBO at β = 1, and of an objective whose own is "optimal"; None where the
+        likelihood has none.
+        """
+        sums, log_sigma2 = self._none, tf.constant(0.0 if sigma2 is None else math.log(sigma2))
+        for batch, noise, n in self._batches:
+            sums, losses = self.model.evaluation_losses(batch, noise, sums, n, log_sigma2)
+        return dict(zip(self.names, losses.numpy().tolist(), strict=True))
 
 
 def encode(model: BetaVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,14 +37,14 @@ class StepTables:
             np.full((1, len(scheduled)), np.nan), shape=[None, None], dtype="float32", trainable=False
         )
         self._table_start = tf.Variable(0, dtype="int64", trainable=False)
-        self._log = tf.Variable(
-            np.full((1, len(self.columns)), np.nan), shape=[None, None], dtype="float32", trainable=False
-        )
-        self._log_start = tf.Variable(0, dtype="int64", trainable=False)
-        self._log_room: tuple[int, int] | None = None  # what start_log made room for in this fit
-        self._first = 0  # the iteration that the log begins with
-        self._empty = self._log.read_value()  # a log without rows, kept while its length serves
-        self._rows: np.ndarray | None = None  # what was last read, until more may have been written
+        # a ring: row i holds the last iteration t with t mod length = i, and t itself in front of the columns
+        width = 1 + len(self.columns)
+        self._log = tf.Variable(np.full((1, width), np.nan), shape=[None, width], dtype="float32", trainable=False)
+        self._room = 0  # length of the log in this fit
+        self.first = 0  # the iteration that the epoch began with
+        self.started = False  # whether the epoch's log is set up and nothing recorded yet
+        self._rows: np.ndarray | None = None  # what was last read, until more may have been recorded
+        self._kept: int | None = None  # the number of rows that a NaNGuard has left
         self.feedback = StepFeedback({})
 
     def set_table(self, tables: Mapping[str, np.ndarray], start: int) -> None:
@@ -63,38 +63,44 @@ class StepTables:
         """Forgets what the schedule and the callbacks of a training have set up."""
         self.set_table({}, 0)
         self.feedback.active.assign(False)
-        self._log_room = None
+        self._room, self.started = 0, False
 
     def start_log(self, n_steps: int, start: int) -> None:
-        """Empties the log and makes room for iterations `start` to `start + n_steps − 1`, once for all who ask."""
-        if self._log_room == (n_steps, start):
-            return
-        self._log_room = n_steps, start
-        self._first, self._rows = start, None
-        if len(self._empty) != n_steps:
-            self._empty = tf.fill((n_steps, len(self.columns)), np.float32(np.nan))
-        self._log.assign(self._empty)
-        self._log_start.assign(start)
+        """Begins an epoch of iterations `start` to `start + n_steps − 1`; only the first of a fit empties the log."""
+        self.first, self.started, self._rows, self._kept = start, True, None, None
+        if self._room < n_steps:
+            self._room = n_steps
+            self._log.assign(np.full((n_steps, self._log.shape[1]), np.nan, "float32"))
 
     def extend_log(self, stop: int) -> None:
         """Makes room up to iteration `stop − 1`, at least doubling the log where it is too short."""
-        log = self._log.numpy()
-        missing = stop - self._first - len(log)
-        if missing > 0:
-            room = np.full((max(missing, len(log)), len(self.columns)), np.nan, "float32")
-            self._log.assign(np.concatenate([log, room]))
-            self._rows = None
+        if stop - self.first > self._room:
+            rows = self._read()
+            self._room = max(stop - self.first, 2 * self._room)
+            log = np.full((self._room, self._log.shape[1]), np.nan, "float32")
+            log[(self.first + np.arange(len(rows))) % self._room] = rows
+            self._log.assign(log)
 
     def expect_rows(self) -> None:
-        """Says that more is about to be recorded: the next who ask for the log read it anew."""
-        self._rows = None
+        """Says that more is about to be recorded, so that the log is read anew for the next who asks."""
+        self.started, self._rows = False, None
 
-    def log(self, stop: int | None = None) -> np.ndarray:
-        """Returns what was recorded, before iteration `stop` if one is given: (steps, columns)."""
+    def withdraw(self, stop: int) -> None:
+        """Says that the weights are again those before iteration `stop`."""
+        self._kept = max(stop - self.first, 0)
+
+    def log(self, withdrawn: bool = False) -> np.ndarray:
+        """Returns what the epoch has recorded so far: (steps, columns), on request with steps since withdrawn."""
         if self._rows is None:
-            self._rows = self._log.numpy()
-        rows = self._rows[: None if stop is None else max(stop - self._first, 0)]
-        return rows[~np.isnan(rows[:, 0])]  # where data run out, Keras counts an iteration that had no batch
+            self._rows = self._read()[:, 1:]
+        return self._rows if withdrawn else self._rows[: self._kept]
+
+    def _read(self) -> np.ndarray:
+        log = self._log.numpy()
+        if begin := self.first % len(log):
+            log = np.concatenate([log[begin:], log[:begin]])
+        # where data run out, Keras counts an iteration that had no batch: its row is an older one's
+        return log[log[:, 0] == np.arange(self.first, self.first + len(log)).astype("float32")]
 
     def set_scheduled(self, iteration: Any) -> None:
         """Inside the compiled step: gives the scheduled variables their values of this iteration."""
@@ -105,13 +111,12 @@ class StepTables:
             variable.assign(self.feedback.value(name, value))
 
     def record(self, iteration: Any, values: Mapping[str, Any]) -> None:
-        """Inside the compiled step: writes one row; rows outside the log overwrite its last."""
+        """Inside the compiled step: writes one row."""
         self.expect_rows()
-        last = tf.shape(self._log, out_type="int64")[0] - 1
-        row = tf.clip_by_value(iteration - self._log_start, 0, last)
         values = {name: variable.value for name, variable in self.scheduled.items()} | dict(values)
-        values_row = tf.stack([tf.cast(values[name], "float32") for name in self.columns])
-        self._log.scatter_nd_update(tf.reshape(row, (1, 1)), values_row[tf.newaxis])
+        row = tf.stack([tf.cast(value, "float32") for value in (iteration, *(values[name] for name in self.columns))])
+        place = iteration % tf.shape(self._log, out_type="int64")[0]
+        self._log.scatter_nd_update(tf.reshape(place, (1, 1)), row[tf.newaxis])
 
 
 class StepFeedback:

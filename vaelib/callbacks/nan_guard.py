@@ -56,9 +56,11 @@ class NaNGuard(StepReader):
             broken = [f"{words} ({row[name]:g})" for name, words in TERMS.items() if not np.isfinite(row[name])]
             where = f"the loss was no longer finite at step {step}, in the {' and the '.join(broken) or 'total loss'}"
         self._snapshot.restore()
+        steps = int(self.model.optimizer.iterations)
+        self.model.steps.withdraw(steps)
         self.model.stop_training = True
         self.message = (
             f"Training stopped: {where}. The model keeps the weights of the last execution that was finite "
-            f"(after {int(self.model.optimizer.iterations)} steps). Lower the learning rate or rescale the data."
+            f"(after {steps} steps). Lower the learning rate or rescale the data."
         )
         warnings.warn(self.message, RuntimeWarning, stacklevel=2)

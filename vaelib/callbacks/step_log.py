@@ -30,12 +30,10 @@ class VAECallback(keras.callbacks.Callback):
 class StepReader(VAECallback):
     """A callback that reads the current epoch's steps from the model, whatever their number per execution."""
 
-    first_step = 0
-
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Makes room in the model's log for the epoch's steps."""
-        self.first_step = int(self.model.optimizer.iterations)
-        self.model.steps.start_log(self.params["steps"] or 1, self.first_step)
+        """Makes room in the model's log for the epoch's steps, once for all who read it."""
+        if not self.model.steps.started:
+            self.model.steps.start_log(self.params["steps"] or 1, int(self.model.optimizer.iterations))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Makes more room where `fit` does not know the number of steps."""
@@ -43,9 +41,14 @@ class StepReader(VAECallback):
         if self.params["steps"] is None:
             self.model.steps.extend_log(int(self.model.optimizer.iterations) + self.model.steps_per_execution)
 
+    @property
+    def first_step(self) -> int:
+        """The iteration that the epoch began with."""
+        return self.model.steps.first
+
     def rows(self) -> np.ndarray:
-        """Returns the steps of this epoch so far: (steps, `model.steps.columns`)."""
-        return self.model.steps.log(stop=int(self.model.optimizer.iterations))
+        """Returns the steps of this epoch so far that a `NaNGuard` has left: (steps, `model.steps.columns`)."""
+        return self.model.steps.log()
 
     def training_error(self) -> float:
         """Returns the mean squared error per pixel of the examples that this epoch has trained on; NaN without any."""
@@ -74,7 +77,7 @@ class StepLog(StepReader):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Reads what the last execution wrote, whatever a `NaNGuard` has undone."""
-        self._rows = self.model.steps.log()
+        self._rows = self.model.steps.log(withdrawn=True)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keeps the epoch's steps."""

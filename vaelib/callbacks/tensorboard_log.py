@@ -103,7 +103,7 @@ class TensorBoardLog(StepReader):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the steps of the last execution, whatever a `NaNGuard` has undone."""
-        rows = self.model.steps.log()
+        rows = self.model.steps.log(withdrawn=True)
         columns = {BATCH_TAGS[name]: i for i, name in enumerate(self.model.steps.columns) if name in BATCH_TAGS}
         new = rows[self._written :, list(columns.values())]
         self._write(".", self.first_step + self._written, list(columns), new)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from vaelib.callbacks.step_log import StepReader
-from vaelib.evaluation import batches_of, losses_of
+from vaelib.evaluation import RepeatedLosses
 
 
 class ValidationMonitor(StepReader):
@@ -35,7 +35,8 @@ class ValidationMonitor(StepReader):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks the validation data, once for all epochs."""
-        self._batches = list(batches_of(self.model.check("validation_data", self.validation_data)))
+        data = self.model.check("validation_data", self.validation_data)
+        self._losses, self._weights = RepeatedLosses(self.model, data), tuple(self.model.get_kl_weights())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, logs and prints."""
@@ -53,12 +54,11 @@ class ValidationMonitor(StepReader):
 
     def figures(self) -> dict[str, float]:
         """Returns the figures for the model as it is now; NaN where no step of the epoch is left (see `NaNGuard`)."""
-        model = self.model
-        names = (*model.loss_names, "negative_elbo")
-        losses = dict.fromkeys(names, math.nan)
-        if len(self.rows()):
-            losses = losses_of(model, self._batches, self.training_error() if model.objective.has_sigma2 else None)
-        return {**{f"val_{name}": losses[name] for name in names}, **model.get_kl_weights()}
+        names = (*self.model.loss_names, "negative_elbo")
+        if not len(self.rows()):
+            return {**{f"val_{name}": math.nan for name in names}, **self.model.get_kl_weights()}
+        values = self._losses(self.training_error() if self.model.objective.has_sigma2 else None)
+        return {f"val_{name}": values[name] for name in names} | {name: values[name] for name in self._weights}
 
 
 def _words(name: str) -> str:

@@ -312,33 +312,36 @@ class BetaVAE(keras.Model):
         """
         x, condition = self.inputs.split(data)
         n = tf.shape(x)[0]
-        noise = normal_rows(n, self.latent_dim, self._test_seed, first=self._trackers[0].count)
+        noise = self.evaluation_noise(n, self._trackers[0].count)
         terms = self.terms(x if condition is None else (x, condition), noise, training=False)
         return self._track(self.named_losses(terms, self.scheduled), n)
 
     @cached_property
     def evaluation_terms(self) -> Any:
         """The compiled function (x, position of its first example) -> `Terms` without training."""
+
+        def terms(data: Any, position: Any) -> Terms:
+            n = tf.shape(tf.nest.flatten(data)[0])[0]
+            return self.terms(data, self.evaluation_noise(n, position), training=False)
+
         signature = [self.inputs.spec, tf.TensorSpec((), "int64")]
-        return tf.function(self._evaluated, input_signature=signature).get_concrete_function()
+        return tf.function(terms, input_signature=signature).get_concrete_function()
 
     @cached_property
     def evaluation_losses(self) -> Any:
-        """The compiled function (x, position of its first example, sums, log σ²) -> sums, losses.
+        """The compiled function (x, noise, sums, number of examples so far, log σ²) -> sums, losses.
 
         The sums are those over all examples so far, in double precision: distortion, then KL and what the loss takes
-        in its place per unit. The losses, which depend on the means alone, are `loss_names` and the negative ELBO at
-        β = 1; σ² is the ELBO's, and that of an objective whose own is "optimal".
+        in its place per unit. The losses, which depend on the means alone, are `loss_names`, the negative ELBO at
+        β = 1 and the scheduled numbers. σ² is the ELBO's, and that of an objective whose own is "optimal".
         """
 
-        def losses(data: Any, position: Any, sums: Any, log_sigma2: Any) -> tuple[Any, Any]:
-            terms = self._evaluated(data, position)
+        def losses(data: Any, noise: Any, sums: Any, n: Any, log_sigma2: Any) -> tuple[Any, Any]:
+            terms = self.terms(data, noise, training=False)
             columns = [terms.distortion[:, tf.newaxis]]
             columns += [latents.kl for latents in terms.latents] + [latents.kl_in_loss for latents in terms.latents]
-            rows = tf.cast(tf.concat(columns, axis=1), "float64")
-            sums += tf.reduce_sum(rows, axis=0)
-            n = position + tf.shape(rows, out_type="int64")[0]
-            means = tf.cast(sums / tf.cast(n, "float64"), "float32")[tf.newaxis]
+            sums += tf.reduce_sum(tf.cast(tf.concat(columns, axis=1), "float64"), axis=0)
+            means = tf.cast(sums / n, "float32")[tf.newaxis]
             distortion, *kl = tf.split(means, [1, *self.group_dims, *self.group_dims], axis=1)
             half = len(self.group_dims)
             latents = tuple(Latents(None, None, *pair) for pair in zip(kl[:half], kl[half:], strict=True))
@@ -349,16 +352,17 @@ class BetaVAE(keras.Model):
             has_sigma2 = self.objective.has_sigma2
             nll = gaussian_nll(distortion[0, 0], self.n_pixels, log_sigma2) if has_sigma2 else distortion[0, 0]
             negative_elbo = nll + sum(tf.reduce_sum(part) for part in kl[:half])
-            return sums, tf.stack([*(values[name] for name in self.loss_names), negative_elbo])
+            named = [values[name] for name in self.loss_names]
+            return sums, tf.stack([*named, negative_elbo, *(variable.value for variable in self.scheduled.values())])
 
-        size = 1 + 2 * self.latent_dim
-        signature = [self.inputs.spec, tf.TensorSpec((), "int64"), tf.TensorSpec(size, "float64"), tf.TensorSpec(())]
+        noise = tf.TensorSpec((None, self.latent_dim))
+        sums, n = tf.TensorSpec(1 + 2 * self.latent_dim, "float64"), tf.TensorSpec((), "float64")
+        signature = [self.inputs.spec, noise, sums, n, tf.TensorSpec(())]
         return tf.function(losses, input_signature=signature).get_concrete_function()
 
-    def _evaluated(self, data: Any, position: Any) -> Terms:
-        n = tf.shape(tf.nest.flatten(data)[0])[0]
-        noise = normal_rows(n, self.latent_dim, self._test_seed, first=position)
-        return self.terms(data, noise, training=False)
+    def evaluation_noise(self, n: Any, position: Any) -> Any:
+        """Returns the noise (n, latent_dim) of examples that stand at `position` and after it in evaluated data."""
+        return normal_rows(n, self.latent_dim, self._test_seed, first=position)
 
     def _track(self, losses: dict[str, Any], n: Any) -> dict[str, Any]:
         for tracker in self._trackers:
