@@ -44,7 +44,7 @@ def finish_warning(scheduler: Callable[[float], Any], epochs: int, steps_per_epo
         return None
     parts = {name: part for name, part in scheduler.parts.items() if not isinstance(part, FeedbackBetaScheduler)}
     said = [_part_warning(name, part, epochs, steps) for name, part in parts.items()]
-    return "; ".join(filter(None, said)) or None
+    return " ".join(filter(None, said)) or None
 
 
 def _part_warning(name: str, part: BetaScheduler, epochs: int, steps: int) -> str | None:
