@@ -130,7 +130,7 @@ def test_restarts_that_come_too_early_for_the_top() -> None:
 def test_parts_are_named() -> None:
     short, cycle = LinearBetaScheduler(0.01, 40), CyclicalBetaScheduler(10, max_beta=0.02)
     text = finish_warning(HierarchicalBetaScheduler(short, cycle), 10, STEPS)
-    first, second = text.split("; ")
+    first, second = text.split(". ")
     assert first.startswith(
         "global_kl_weight comes to 0.00249 at most in 10 epochs, not to its highest value 0.01: tra"
     )
