@@ -24,6 +24,21 @@ def test_triangle_by_hand() -> None:
     assert betas(scheduler, (0, 1.5, 7.5, 13.5, 15, 22.5)) == pytest.approx(expected)
 
 
+def test_the_cosine_turns_smoothly_and_the_triangle_has_corners() -> None:
+    def slopes(wave_type, epoch, h=1e-5):
+        scheduler = CyclicalBetaScheduler(cycle_length=20, wave_type=wave_type)
+        before, at, after = betas(scheduler, (epoch - h, epoch, epoch + h))
+        return (at - before) / h, (after - at) / h
+
+    for epoch in (10, 20, 30):  # top, bottom, top
+        assert slopes("cosine", epoch) == pytest.approx((0, 0), abs=1e-6)
+    # steepest half-way: pi / 20 on both sides, in one direction and the other
+    assert slopes("cosine", 5) == pytest.approx((np.pi / 20, np.pi / 20), rel=1e-5)
+    assert slopes("cosine", 15) == pytest.approx((-np.pi / 20, -np.pi / 20), rel=1e-5)
+    for epoch, expected in {3: (0.1, 0.1), 10: (0.1, -0.1), 17: (-0.1, -0.1), 20: (-0.1, 0.1)}.items():
+        assert slopes("triangle", epoch) == pytest.approx(expected, rel=1e-5)
+
+
 def test_ramp_and_hold_by_hand() -> None:
     scheduler = CyclicalBetaScheduler(cycle_length=8, wave_type="ramp", ramp_fraction=0.25)
     assert betas(scheduler, (0, 1, 2, 5, 7.99, 8, 9, 10)) == [0.0, 0.5, 1.0, 1.0, 1.0, 0.0, 0.5, 1.0]
