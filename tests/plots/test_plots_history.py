@@ -51,6 +51,50 @@ def test_constant_beta_is_named_by_its_value() -> None:
     assert "β = 4" in texts(axes[2])
 
 
+def test_capacity_stands_beside_its_constant_weight() -> None:
+    axes = plot_vae_history(LOSSES | {"beta": [30.0, 30.0], "capacity": [0.0, 12.5]})
+    assert sorted(texts(axes[2])) == ["capacity, highest 12.5", "training", "β = 30"]
+    beta, capacity = axes[0].figure.axes[3:]
+    assert beta.lines[0].get_ydata().tolist() == [30.0, 30.0]
+    assert capacity.lines[0].get_ydata().tolist() == [0.0, 12.5]
+
+
+def test_restarts_are_drawn_as_beta_says_and_their_figures_not() -> None:
+    restarts = {"last_restart_epoch": [0, 1], "epochs_since_restart": [0, 0], "is_restart_epoch": [0, 1]}
+    axes = plot_vae_history(LOSSES | {"beta": [1.0, 0.0]} | restarts)
+    assert sorted(texts(axes[2])) == ["training", "β, highest 1"]
+    assert axes[0].figure.axes[3].lines[0].get_ydata().tolist() == [1.0, 0.0]
+
+
+GROUPS = {"global_kl_loss": [0.75, 0.5], "local_kl_loss": [0.25, 1.0]}
+WEIGHTS = {"global_kl_weight": [0.0, 0.01], "local_kl_weight": [0.02, 0.02]}
+
+
+def test_a_hierarchical_history_shows_both_groups_in_place_of_their_sum() -> None:
+    validation = {f"val_{key}": [value + 0.1 for value in values] for key, values in GROUPS.items()}
+    axes = plot_vae_history(LOSSES | VALIDATION | GROUPS | validation | WEIGHTS)
+    drawn = [(line.get_ydata().tolist(), line.get_linestyle(), line.get_color()) for line in axes[2].lines]
+    assert drawn == [
+        (GROUPS["global_kl_loss"], "-", COLOURS["global_kl_loss"]),
+        (validation["val_global_kl_loss"], "--", COLOURS["global_kl_loss"]),
+        (GROUPS["local_kl_loss"], "-", COLOURS["local_kl_loss"]),
+        (validation["val_local_kl_loss"], "--", COLOURS["local_kl_loss"]),
+    ]
+    assert sorted(texts(axes[2])) == ["global", "global weight, highest 0.01", "local", "local weight = 0.02"]
+    weights = {ax.lines[0].get_color(): ax.lines[0].get_ydata().tolist() for ax in axes[0].figure.axes[3:]}
+    assert weights == {
+        COLOURS["global_kl_loss"]: WEIGHTS["global_kl_weight"],
+        COLOURS["local_kl_loss"]: WEIGHTS["local_kl_weight"],
+    }
+    assert texts(axes[0]) == ["training", "validation"]
+
+
+def test_a_hierarchical_history_without_validation_and_weights() -> None:
+    axes = plot_vae_history(LOSSES | GROUPS)
+    assert sorted(texts(axes[2])) == ["global", "local"]
+    assert len(axes[0].figure.axes) == 3
+
+
 def test_epochs_can_be_given_and_one_epoch_is_a_dot() -> None:
     axes = plot_vae_history({key: [values[0]] for key, values in LOSSES.items()} | {"epoch": [7]})
     assert axes[0].lines[0].get_xdata().tolist() == [7]
@@ -78,6 +122,7 @@ def test_own_axes_are_used() -> None:
         ({}, "must hold `total_loss`. Received: history=one with nothing"),
         (3, "`history` must be a mapping, a DataFrame or have a `.history`"),
         (LOSSES | {"beta": [0.0]}, "columns of one length"),
+        (LOSSES | GROUPS | {"local_kl_weight": [1.0]}, "columns of one length"),
         (dict.fromkeys(LOSSES, ()), "hold one number or more for each name"),
         (LOSSES | {"kl_loss": ["a", "b"]}, "`history` must hold numbers. Received: history='kl_loss' with other"),
         (LOSSES | {"kl_loss": [[1.0], [2.0]]}, r"one number or more.*'kl_loss' of shape \(2, 1\)"),

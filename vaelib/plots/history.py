@@ -17,22 +17,32 @@ from vaelib.plots.direct import label_line_ends
 from vaelib.plots.style import COLOURS
 
 _PANELS = {"total_loss": "Total loss", "reconstruction_loss": "Reconstruction loss", "kl_loss": "KL loss"}
+_GROUPS = {"global_kl_loss": "global", "local_kl_loss": "local"}  # in place of "kl_loss", in a hierarchical model
+_SCHEDULED = {
+    "beta": ("β", "beta"),
+    "capacity": ("capacity", "capacity"),
+    "global_kl_weight": ("global weight", "global_kl_loss"),
+    "local_kl_weight": ("local weight", "local_kl_loss"),
+}
+"""What schedules set: its name in the figure, and its colour."""
 
 
 def plot_vae_history(
     history: Any, axes: npt.ArrayLike | None = None, unit: str = "per example"
 ) -> npt.NDArray[np.object_]:
-    """Draws total, reconstruction and KL loss over the epochs, with validation and β where they are recorded.
+    """Draws total, reconstruction and KL loss over the epochs, with validation and what schedules set where recorded.
 
     Args:
         history: a mapping or DataFrame with `total_loss`, `reconstruction_loss`, `kl_loss`, and optionally
-            `val_...` of each, `beta` and `epoch` (by default counted from 0); or an object with such a
-            `.history`, like the one that Keras' `fit` returns.
+            `val_...` of each, `beta`, `capacity` and `epoch` (by default counted from 0); or an object with such a
+            `.history`, like the one that Keras' `fit` returns. Where it holds `global_kl_loss` and `local_kl_loss`,
+            these are drawn in place of their sum, with `global_kl_weight` and `local_kl_weight`.
         axes: three Axes to draw on; by default three panels one above another in a new figure.
         unit: the unit of the losses, written at each panel; "nats per example" if they are in nats.
 
     Returns:
-        The three Axes. β is drawn as steps in the KL panel, from 0 up, on a scale of its own.
+        The three Axes. Validation is dashed. What schedules set is drawn as steps in the KL panel, from 0 up, each
+        on a scale of its own: its label says what the top stands for.
 
     Raises:
         ValueError: if a loss is missing, lengths differ, there is no epoch, or `axes` are not three.
@@ -46,17 +56,14 @@ def plot_vae_history(
     epochs = columns["epoch"]
     marker = "o" if len(epochs) == 1 else None
     for ax, (key, title) in zip(panels, _PANELS.items(), strict=True):
-        lines = ax.plot(epochs, columns[key], color=COLOURS[key], marker=marker)
-        labels = ["training"]
-        if f"val_{key}" in columns:
-            lines += ax.plot(epochs, columns[f"val_{key}"], color=COLOURS[key], linestyle="--", marker=marker)
-            labels.append("validation")
+        lines, labels = _draw_losses(ax, key, columns, marker)
         ax.set(title=title, ylabel=unit)
         ax.margins(x=0)
-        if key == "kl_loss" and "beta" in columns:
-            beta_lines, beta_label = _draw_beta(ax, epochs, columns["beta"])
-            lines += beta_lines
-            labels.append(beta_label)
+        if key == "kl_loss":
+            for name in (name for name in _SCHEDULED if name in columns):
+                line, label = _draw_scheduled(ax, epochs, name, columns[name])
+                lines.append(line)
+                labels.append(label)
         label_line_ends(ax, lines, labels)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         place = ax.get_subplotspec()
@@ -107,22 +114,42 @@ def plot_curves(
     return ax
 
 
-def _draw_beta(ax: Axes, epochs: npt.NDArray[Any], beta: npt.NDArray[Any]) -> tuple[list[Line2D], str]:
-    """Draws β over its own range, without a second scale: the label says what the top stands for."""
+def _draw_losses(
+    ax: Axes, key: str, columns: Mapping[str, npt.NDArray[Any]], marker: str | None
+) -> tuple[list[Line2D], list[str]]:
+    """Draws a loss in training and validation; of a hierarchical model's KL both groups."""
+    epochs, lines, labels = columns["epoch"], [], []
+    groups = _GROUPS if key == "kl_loss" and _GROUPS.keys() <= columns.keys() else {key: "training"}
+    for name, label in groups.items():
+        lines += ax.plot(epochs, columns[name], color=COLOURS[name], marker=marker)
+        labels.append(label)
+        if f"val_{name}" in columns:
+            dashed = ax.plot(epochs, columns[f"val_{name}"], color=COLOURS[name], linestyle="--", marker=marker)
+            if groups is not _GROUPS:  # there the colour tells the group, and the panels above what dashes mean
+                lines += dashed
+                labels.append("validation")
+    return lines, labels
+
+
+def _draw_scheduled(ax: Axes, epochs: npt.NDArray[Any], name: str, values: npt.NDArray[Any]) -> tuple[Line2D, str]:
+    """Draws what a schedule set over its own range, without a second scale: the label says what the top stands for."""
+    words, colour = _SCHEDULED[name]
     right = ax.twinx()
-    lines = right.plot(epochs, beta, color=COLOURS["beta"], drawstyle="steps-post", linewidth=1.5)
+    style = "-" if name == "beta" else ":"
+    (line,) = right.plot(epochs, values, color=COLOURS[colour], drawstyle="steps-post", linewidth=1.5, linestyle=style)
     right.margins(x=0)
     right.set_ylim(bottom=0)
     right.set_axis_off()
-    highest = np.max(beta)
-    label = f"β = {highest:.3g}" if np.all(beta == highest) else f"β, highest {highest:.3g}"
-    return lines, label
+    highest = np.max(values)
+    label = f"{words} = {highest:.3g}" if np.all(values == highest) else f"{words}, highest {highest:.3g}"
+    return line, label
 
 
 def _columns(history: Any) -> dict[str, npt.NDArray[Any]]:
     """Returns the columns that are drawn, and `epoch`, as arrays of one length."""
     table = getattr(history, "history", history)
-    wanted = [*_PANELS, *(f"val_{key}" for key in _PANELS), "beta", "epoch"]
+    losses = [*_PANELS, *_GROUPS]
+    wanted = [*losses, *(f"val_{key}" for key in losses), *_SCHEDULED, "epoch"]
     try:
         present = {str(key) for key in table.keys()}  # noqa: SIM118 - a DataFrame iterates otherwise
     except AttributeError:
