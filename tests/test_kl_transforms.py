@@ -21,7 +21,8 @@ from vaelib import (
     negative_elbo,
     train_vae,
 )
-from vaelib.objective import Latents, Terms
+from vaelib.kl import Latents
+from vaelib.objective import Terms
 
 X = examples(20)
 KL = np.array([[0.1, 2.0, 0.0], [0.3, 0.0, 0.4]], "float32")  # means over the batch 0.2, 1.0, 0.2; in all 1.4

@@ -7,7 +7,8 @@ import tensorflow as tf
 from scipy import integrate, special, stats
 
 from vaelib import Objective, effective_beta, gaussian_kl
-from vaelib.objective import Latents, Terms
+from vaelib.kl import Latents
+from vaelib.objective import Terms
 
 RNG = np.random.default_rng(0)
 X = RNG.random((5, 4, 3)).astype("float32")

@@ -44,6 +44,7 @@ LAYERS = [
     # below this line Keras may be imported
     ["randomness", "steps"],
     ["layers"],
+    ["kl", "likelihood"],
     ["objective"],
     ["networks"],
     ["models"],

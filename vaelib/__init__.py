@@ -44,7 +44,7 @@ _HOME = {
     "bounded_log_var": "layers",
     "Objective": "objective",
     "Terms": "objective",
-    "gaussian_kl": "objective",
+    "gaussian_kl": "kl",
     "Encoder": "networks",
     "dense_encoder": "networks",
     "dense_decoder": "networks",

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from vaelib._checks import argument_error
+from vaelib.likelihood import MIN_SIGMA2, fixed_sigma2, gaussian_nll
 from vaelib.models.beta_vae import BetaVAE, require_vae
-from vaelib.objective import MIN_SIGMA2, fixed_sigma2, gaussian_nll
 
 BATCH = 1024
 

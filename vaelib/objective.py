@@ -8,24 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from vaelib._checks import Described, argument_error, finite_float, one_of, positive_int
+from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib.kl import Latents, gaussian_kl
 from vaelib.layers import check_bounds
-
-LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
-MIN_LOG_SIGMA2 = -12.0  # log σ >= -6 (σ-VAE): keeps the likelihood bounded when an error reaches zero
-MIN_SIGMA2 = math.exp(MIN_LOG_SIGMA2)
-
-
-class Latents(NamedTuple):
-    """One group of latent units: `z_mean`, `z_log_var` and `kl` in nats, each (batch, latent_dim).
-
-    `kl_in_loss` is what the loss takes in the KL's place: `kl` itself unless the objective clips it.
-    """
-
-    z_mean: Any
-    z_log_var: Any
-    kl: Any
-    kl_in_loss: Any
+from vaelib.likelihood import LIKELIHOODS, check_support, checked_sigma2, distortion, expected_x, gaussian_nll
 
 
 class Terms(NamedTuple):
@@ -48,46 +34,6 @@ class Losses(NamedTuple):
     reconstruction_loss: Any
     kl_loss: Any
     group_kl: tuple[Any, ...]
-
-
-def gaussian_kl(z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_var: Any = 0.0) -> Any:
-    """Returns the KL divergence of N(z_mean, exp(z_log_var)) from the prior, per unit, in nats.
-
-    KL = ½ (exp(z_log_var − p) + (z_mean − m)² exp(−p) − 1 − z_log_var + p), with prior mean m and prior log-variance p.
-
-    Args:
-        z_mean: (batch, latent_dim).
-        z_log_var: (batch, latent_dim), the logarithm of the variance (not of the standard deviation).
-        prior_mean: number or (batch, latent_dim); 0 by default.
-        prior_log_var: number or (batch, latent_dim); 0 by default, so that the prior is N(0, 1).
-
-    Returns:
-        (batch, latent_dim): an array for NumPy arrays and sequences, otherwise a tensor.
-
-    Raises:
-        ValueError: if z_mean and z_log_var differ in shape.
-
-    Source: Kingma & Welling (2014), arXiv 1312.6114, appendix B.
-
-    >>> gaussian_kl(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))
-    array([[0.5, 0. ]])
-    """
-    z_mean, z_log_var = (z if hasattr(z, "shape") else np.asarray(z) for z in (z_mean, z_log_var))
-    if tuple(z_mean.shape) != tuple(z_log_var.shape):
-        raise argument_error("z_log_var", f"have the shape of z_mean, {tuple(z_mean.shape)}", z_log_var)
-    exp = np.exp if isinstance(z_mean, np.ndarray) else ops.exp
-    shift = z_log_var - prior_log_var
-    precision = math.exp(-prior_log_var) if isinstance(prior_log_var, int | float) else exp(-prior_log_var)
-    return 0.5 * (exp(shift) + (z_mean - prior_mean) ** 2 * precision - 1.0 - shift)
-
-
-def gaussian_nll(squared_error: Any, n_pixels: int, log_sigma2: Any) -> Any:
-    """Returns −log N(x; output, σ²) in nats from the squared error summed over pixels: ½ (D log 2πσ² + S/σ²).
-
-    σ² below exp(−12) counts as exp(−12).
-    """
-    log_sigma2 = ops.maximum(log_sigma2, MIN_LOG_SIGMA2)
-    return 0.5 * (n_pixels * (math.log(2 * math.pi) + log_sigma2) + squared_error * ops.exp(-log_sigma2))
 
 
 class Objective:
@@ -145,7 +91,7 @@ class Objective:
     ) -> None:
         self.likelihood = one_of("likelihood", likelihood, LIKELIHOODS)
         if likelihood == "gaussian":
-            self.sigma2: str | float | None = _sigma2(sigma2)
+            self.sigma2: str | float | None = checked_sigma2(sigma2)
         elif sigma2 is None:
             self.sigma2 = None
         else:
@@ -180,12 +126,7 @@ class Objective:
             x: (batch, …) data.
             output: decoder output of the same shape: means for "gaussian" and "mse", logits otherwise.
         """
-        if self.has_sigma2:
-            return _sum_pixels((x - output) ** 2)
-        nll = ops.softplus(output) - output * x
-        if self.likelihood == "continuous_bernoulli":
-            nll = nll - _log_normaliser(output)
-        return _sum_pixels(nll)
+        return distortion(self.likelihood, x, output)
 
     def reconstruction(self, distortion: Any, n_pixels: int, log_sigma2: Any = None) -> Any:
         """Returns the negative log-likelihood in nats (for "mse" less its constant) from the distortion: (batch,).
@@ -209,13 +150,7 @@ class Objective:
 
     def mean(self, output: Any) -> Any:
         """Returns the expected x for a decoder output: the output itself, or the (continuous) Bernoulli's mean."""
-        if self.likelihood == "bernoulli":
-            return ops.sigmoid(output)
-        if self.likelihood == "continuous_bernoulli":
-            small = ops.abs(output) < 0.1
-            safe = ops.where(small, 1.0, output)
-            return ops.where(small, 0.5 + output / 12 - output**3 / 720, 1 / (1 - ops.exp(-safe)) - 1 / safe)
-        return output
+        return expected_x(self.likelihood, output)
 
     def latents(self, z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_var: Any = 0.0) -> Latents:
         """Returns one group of latent units with its KL from the prior, exact and as the loss takes it."""
@@ -283,21 +218,7 @@ class Objective:
 
     def check(self, name: str, x: np.ndarray) -> None:
         """Raises a ValueError if the values of `x` lie outside the likelihood's support."""
-        grey = x[(x != 0) & (x != 1)] if self.likelihood == "bernoulli" else x[:0]
-        if grey.size:
-            raise argument_error(
-                name,
-                "hold only 0 and 1 under likelihood='bernoulli'",
-                Described(f"{grey.size} other values, the first {grey.flat[0]:g}"),
-                "Use dataset.binarized(), or likelihood='continuous_bernoulli' for grey values.",
-            )
-        if self.likelihood == "continuous_bernoulli" and (x.min() < 0 or x.max() > 1):
-            raise argument_error(
-                name,
-                "lie in [0, 1] under likelihood='continuous_bernoulli'",
-                Described(f"values from {x.min():g} to {x.max():g}"),
-                "Rescale the data, or use likelihood='gaussian'.",
-            )
+        check_support(self.likelihood, name, x)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the objective; `Objective(**config)` does."""
@@ -319,31 +240,6 @@ class Objective:
         return isinstance(other, Objective) and self.get_config() == other.get_config()
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _sum_pixels(values: Any) -> Any:
-    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
-
-
-def _log_normaliser(logits: Any) -> Any:
-    """Returns log C(λ) of the continuous Bernoulli, λ = sigmoid(a): log(a / tanh(a/2)), by its series around a = 0."""
-    small = ops.abs(logits) < 0.1
-    safe = ops.where(small, 1.0, logits)
-    series = math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440
-    return ops.where(small, series, ops.log(safe / ops.tanh(safe / 2)))
-
-
-def _sigma2(value: Any) -> str | float:
-    if value is None:
-        return "optimal"
-    if isinstance(value, str):
-        return one_of("sigma2", value, ("optimal", "learned"))
-    return fixed_sigma2(value)
-
-
-def fixed_sigma2(value: Any, remedy: str = "") -> float:
-    """Returns σ² as a float, or raises if it is no number or below the floor, where it would count as exp(−12)."""
-    return finite_float("sigma2", value, minimum=MIN_SIGMA2, remedy=f"exp(−12) is the floor of every σ². {remedy}")
 
 
 def _scale(name: str, value: Any) -> str | float:

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 
+from vaelib.likelihood import MIN_SIGMA2
 from vaelib.models.beta_vae import BetaVAE, require_vae
-from vaelib.objective import MIN_SIGMA2
 from vaelib.steps import log_columns
 
 

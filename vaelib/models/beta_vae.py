@@ -14,10 +14,12 @@ import tensorflow as tf
 from keras import ops
 
 from vaelib._checks import Described, argument_error, finite_float, positive_int
+from vaelib.kl import Latents
 from vaelib.layers import Sampling
+from vaelib.likelihood import gaussian_nll
 from vaelib.models.inputs import Inputs
 from vaelib.networks import Encoder, require_network
-from vaelib.objective import Latents, Losses, Objective, Terms, gaussian_nll
+from vaelib.objective import Losses, Objective, Terms
 from vaelib.randomness import normal_at, normal_rows, set_position, stream
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 from vaelib.steps import StepFeedback, StepTables
