@@ -104,8 +104,8 @@ def test_resumed_equals_uninterrupted(tmp_path, arguments, interrupt):
 
 def test_resumed_in_another_process(tmp_path):
     code = (
-        "import sys; sys.path[:0] = sys.argv[2:]; import test_resume as t; from vaelib import LinearBetaScheduler as L; "
-        "t.run(sys.argv[1], resume=True, scheduler=L(1.0, 3))"
+        "import sys; sys.path[:0] = sys.argv[2:]; import test_resume as t; "
+        "from vaelib import LinearBetaScheduler as L; t.run(sys.argv[1], resume=True, scheduler=L(1.0, 3))"
     )
     whole = run(tmp_path / "whole", scheduler=LinearBetaScheduler(1.0, 3))
     run(tmp_path / "parts", 3, scheduler=LinearBetaScheduler(1.0, 3))
