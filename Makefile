@@ -50,7 +50,7 @@ format: $(VENV)/.installed ## rewrites the code in ruff's format
 	$(PY) -m ruff format .
 
 lock: $(VENV)/.installed ## resolves pyproject.toml into requirements.lock anew
-	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	$(VENV)/bin/uv pip compile pyproject.toml --extra book --extra test --extra dev --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
 
 clean: ## removes what was built, not .venv

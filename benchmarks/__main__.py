@@ -7,7 +7,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import book, epoch, sprites, start_up
+from benchmarks import book, conv, epoch, schedules, sprites, start_up
 
 
 def main() -> None:
@@ -18,6 +18,8 @@ def main() -> None:
             start_up.rows,
             sprites.rows,
             lambda: epoch.rows(folder),
+            lambda: schedules.rows(folder),
+            conv.rows,
             lambda: book.chapter_rows(Path(folder)),
             lambda: book.build_rows(Path(folder)),
         ):

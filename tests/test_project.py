@@ -27,7 +27,7 @@ VERSIONS = {canonicalize_name(name): version for name, version, _ in LOCK_ENTRIE
 PROJECT = PYPROJECT["project"]
 REQUIREMENTS = [
     *PROJECT["dependencies"],
-    *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
+    *(text for name, extra in PROJECT["optional-dependencies"].items() if name != "bench" for text in extra),
 ]
 
 # design: imports point upwards on this list only; names on one line are one layer
@@ -73,6 +73,14 @@ def test_lock_entries_were_all_read() -> None:
 def test_every_requirement_is_met_by_the_lock(text: str) -> None:
     requirement = Requirement(text)
     assert requirement.specifier.contains(VERSIONS[canonicalize_name(requirement.name)])
+
+
+def test_what_benchmarks_compare_with_is_pinned_and_in_no_lock() -> None:
+    """`make lock` names the extras that it resolves, all but this one."""
+    extras = PROJECT["optional-dependencies"]
+    assert [str(Requirement(text).specifier) for text in extras["bench"]] == ["==2.13.0"]
+    assert "torch" not in VERSIONS
+    assert set(re.findall(r"--extra (\w+)", (ROOT / "Makefile").read_text())) == set(extras) - {"bench"}
 
 
 def test_every_lock_entry_has_hashes() -> None:
