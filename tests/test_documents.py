@@ -44,7 +44,8 @@ from vaelib import (
     get_beta_scheduler,
     train_vae,
 )
-from vaelib.objective import Latents, Terms
+from vaelib.kl import Latents
+from vaelib.objective import Terms
 
 MEANS = {"likelihood": "mse", "reconstruction_scale": "mean", "kl_scale": "mean"}  # the losses of the two KL documents
 
@@ -545,11 +546,11 @@ def test_the_debug_commands(block: dict[str, Any], capsys: pytest.CaptureFixture
 
 
 TABLE = {  # rows by epochs, counted from 1: first and last epoch, error, β
-    "1 - 50": (1, 50, 1.0, 0.1),
-    "51 - 100": (51, 100, 0.8, 0.2),
-    "101 - 150": (101, 150, 0.6, 0.4),
-    "151 - 200": (151, 200, 0.4, 0.6),
-    "201 - 300": (201, 300, 0.2, 0.8),
+    "1-50": (1, 50, 1.0, 0.1),
+    "51-100": (51, 100, 0.8, 0.2),
+    "101-150": (101, 150, 0.6, 0.4),
+    "151-200": (151, 200, 0.4, 0.6),
+    "201-300": (201, 300, 0.2, 0.8),
     "301+": (301, 10_000, 0.1, 1.0),
 }
 
