@@ -240,7 +240,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 def test_options_survive_saving(options, tmp_path):
-    model = compiled(build_vae(SHAPE, 2, **options))
+    model = compiled(build_vae(SHAPE, 2, **options), run_eagerly=True)
     model.fit(X, batch_size=10, epochs=2, verbose=0)
     model.save(tmp_path / "vae.keras")
     twin = load_vae(tmp_path / "vae.keras")

@@ -204,7 +204,9 @@ def test_the_step_minimises_the_transform_and_logs_the_kl(options):
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES.keys())
 def test_validation_figures_are_those_of_the_whole_set(options):
     """Three batches of training, none of validation: the transform acts on the mean over all validation examples."""
-    model = compiled(spread(plain_vae(Objective("mse", **options), beta=0.7)), keras.optimizers.SGD(0.0))
+    model = compiled(
+        spread(plain_vae(Objective("mse", **options), beta=0.7)), keras.optimizers.SGD(0.0), run_eagerly=True
+    )
     val = examples(30, 9)
     history = fit(model, X, 8, 1, callbacks=[ValidationMonitor(val, verbose=False)]).history
     z_mean, z_log_var, output = numpy_forward(model, val, evaluation_noise(model, 30))
@@ -232,7 +234,7 @@ def fit_error(model):
 @pytest.mark.parametrize("options", [CASES["capacity below"], CASES["clip and free bits"]], ids=["capacity", "clip"])
 def test_evaluate_and_files_keep_the_transform(options, tmp_path):
     model = spread(plain_vae(Objective("mse", **options), beta=0.7))
-    found = compiled(model).evaluate(X, batch_size=20, verbose=0, return_dict=True)
+    found = compiled(model, run_eagerly=True).evaluate(X, batch_size=20, verbose=0, return_dict=True)
     z_mean, z_log_var, _ = numpy_forward(model, X, evaluation_noise(model, 20))
     term, kl = by_numpy(z_mean, z_log_var, **options)
     assert found["kl_loss"] == pytest.approx(kl, rel=1e-4)

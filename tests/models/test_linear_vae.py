@@ -1,5 +1,6 @@
 """The linear VAE: its expected terms against sampling, its training against the exact optimum."""
 
+import functools
 import math
 
 import keras
@@ -140,13 +141,29 @@ def test_reported_numbers_are_expectations_too():
 # --- the optimum ---
 
 
-def train_to_the_end(objective, beta, latent_dim=4, steps=2500):
+STEPS = 2500
+
+
+@functools.cache
+def compiled_model(options, latent_dim):
+    model = linear(Objective(**dict(options)), latent_dim, (3, 2))
+    rate = keras.optimizers.schedules.CosineDecay(0.02, STEPS)
+    compiled(model, keras.optimizers.Adam(rate), steps_per_execution=500)
+    model.optimizer.build(model.trainable_variables)
+    return model, model.get_weights()
+
+
+def train_to_the_end(objective, beta, latent_dim=4, capacity=None):
     """Full batches of Adam, whose rate falls to nothing: with no noise in the gradient it arrives exactly."""
     x = data()
-    model = linear(objective, latent_dim, (3, 2), beta=beta)
-    rate = keras.optimizers.schedules.CosineDecay(0.02, steps)
-    compiled(model, keras.optimizers.Adam(rate), steps_per_execution=500)
-    model.fit(tf.data.Dataset.from_tensors(x).repeat(steps), verbose=0, shuffle=False)
+    model, weights = compiled_model(tuple(objective.get_config().items()), latent_dim)
+    model.set_weights(weights)
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.beta.assign(beta)
+    if capacity is not None:
+        model.capacity.assign(capacity)
+    model.fit(tf.data.Dataset.from_tensors(x).repeat(STEPS), verbose=0, shuffle=False)
     return model, x
 
 
@@ -178,8 +195,9 @@ def test_the_data_have_the_spectrum():
     np.testing.assert_allclose(covariance_spectrum(data()), SPECTRUM, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("beta", "sigma2", "active"), [(1.0, 0.5, 3), (0.6, 0.5, 3), (4.0, 0.35, 2)])
-def test_training_arrives_at_the_exact_optimum(beta, sigma2, active):
+@pytest.mark.parametrize(("beta", "active"), [(1.0, 3), (0.6, 3), (2.8, 2)])
+def test_training_arrives_at_the_exact_optimum(beta, active):
+    sigma2 = 0.5
     model, x = train_to_the_end(Objective(sigma2=sigma2), beta)
     check_optimum(model, x, beta, sigma2, active)
     threshold = beta * sigma2
@@ -191,8 +209,7 @@ def test_training_arrives_at_the_exact_optimum(beta, sigma2, active):
     assert found["kl_loss"] == pytest.approx(kl, rel=5e-3)
 
 
-@pytest.mark.parametrize("sigma2", ["optimal", "learned"])
-@pytest.mark.parametrize("beta", [1.0, 1.5])
+@pytest.mark.parametrize(("sigma2", "beta"), [("optimal", 1.5), ("learned", 1.0)])
 def test_a_fitted_variance_arrives_where_the_theory_has_it(sigma2, beta):
     """σ² = Σ_{i>k} λ_i / (D − kβ); with three units at β = 1 the probabilistic PCA's."""
     model, x = train_to_the_end(Objective(sigma2=sigma2), beta, latent_dim=3)
@@ -209,16 +226,15 @@ def test_mse_is_the_gaussian_at_one_half():
     check_optimum(model, x, 1.0, 0.5, active=3)
 
 
-@pytest.mark.parametrize(("free_bits", "kl"), [(0.5, 0.5 * math.log(4 / 0.5)), (1.5, 1.5)])
-def test_free_bits_raise_a_unit_to_lambda_or_leave_it(free_bits, kl):
+def test_free_bits_raise_a_unit_to_lambda():
     """One unit, whose optimum without free bits is at 1.04 nats."""
-    model, x = train_to_the_end(Objective(sigma2=0.5, free_bits=free_bits), 1.0, latent_dim=1)
-    assert example_terms(model, x).kl.mean() == pytest.approx(kl, rel=0.01)
+    model, x = train_to_the_end(Objective(sigma2=0.5, free_bits=1.5), 1.0, latent_dim=1)
+    assert example_terms(model, x).kl.mean() == pytest.approx(1.5, rel=0.01)
 
 
 @pytest.mark.parametrize("capacity", [0.5, 1.5])
 def test_capacity_is_met_from_either_side(capacity):
-    model, x = train_to_the_end(Objective(sigma2=0.5, capacity=capacity), 5.0, latent_dim=1)
+    model, x = train_to_the_end(Objective(sigma2=0.5, capacity=0.0), 5.0, latent_dim=1, capacity=capacity)
     assert example_terms(model, x).kl.mean() == pytest.approx(capacity, rel=0.01)
 
 
