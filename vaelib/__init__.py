@@ -50,6 +50,7 @@ _HOME = {
     "dense_decoder": "networks",
     "conv_encoder": "networks",
     "conv_decoder": "networks",
+    "VAE": "models",
     "BetaVAE": "models",
     "ConditionalVAE": "models",
     "HierarchicalVAE": "models",

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from vaelib._checks import argument_error
 from vaelib.likelihood import MIN_SIGMA2, fixed_sigma2, gaussian_nll
-from vaelib.models.beta_vae import BetaVAE, require_vae
+from vaelib.models.vae import VAE, require_vae
 
 BATCH = 1024
 
@@ -41,7 +41,7 @@ class Elbo(NamedTuple):
     sigma2: float | None
 
 
-def example_terms(model: BetaVAE, x: np.ndarray) -> ExampleTerms:
+def example_terms(model: VAE, x: np.ndarray) -> ExampleTerms:
     """Returns the model's terms for each example of `x`; the draws of z are the same at every call.
 
     Args:
@@ -73,7 +73,7 @@ class RepeatedLosses:
         x: data that `model.check` has returned.
     """
 
-    def __init__(self, model: BetaVAE, x: Any) -> None:
+    def __init__(self, model: VAE, x: Any) -> None:
         self.model = model
         self.names = (*model.loss_names, "negative_elbo", *model.scheduled)
         self._none = tf.zeros(1 + 2 * model.latent_dim, "float64")
@@ -95,13 +95,13 @@ class RepeatedLosses:
         return dict(zip(self.names, losses.numpy().tolist(), strict=True))
 
 
-def encode(model: BetaVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def encode(model: VAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns `z_mean, z_log_var` of each example, both (n, latent_dim)."""
     terms = example_terms(model, x)
     return terms.z_mean, terms.z_log_var
 
 
-def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
+def fit_sigma2(model: VAE, x: np.ndarray) -> float:
     """Returns the decoder variance at which `x` is most likely: the mean squared error, expected over q(z|x).
 
     The expectation is taken over one draw of z for each example; the result is never below exp(−12). Fit it on
@@ -116,7 +116,7 @@ def fit_sigma2(model: BetaVAE, x: np.ndarray) -> float:
     return MIN_SIGMA2 if error < MIN_SIGMA2 else error
 
 
-def negative_elbo(model: BetaVAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:
+def negative_elbo(model: VAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:
     """Returns the negative ELBO at β = 1 of `x` and its parts, mean over examples, in nats per example.
 
     −log p(x|z) + KL(q(z|x) ‖ p(z)), summed over pixels and latent units, whatever β, scale factors and σ² the

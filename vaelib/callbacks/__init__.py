@@ -1,4 +1,4 @@
-"""Keras callbacks for training a VAE, one a file; they work in any `fit` of a `BetaVAE`."""
+"""Keras callbacks for training a VAE, one a file; they work in any `fit` of the library's models."""
 
 from vaelib.callbacks.best_model import BestModel
 from vaelib.callbacks.beta_schedule import BetaSchedule, KLAnnealing

@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 
 from vaelib.likelihood import MIN_SIGMA2
-from vaelib.models.beta_vae import BetaVAE, require_vae
+from vaelib.models.vae import VAE, require_vae
 from vaelib.steps import log_columns
 
 
 class VAECallback(keras.callbacks.Callback):
-    """A Keras callback for a `BetaVAE` and for no other model."""
+    """A Keras callback for a VAE of vaelib and for no other model."""
 
     def set_model(self, model: Any) -> None:
         """Takes the model that `fit` trains.
 
         Raises:
-            ValueError: if it is no `BetaVAE`.
+            ValueError: if it is no `VAE`.
         """
         super().set_model(require_vae("model", model))
 
@@ -68,7 +68,7 @@ class StepLog(StepReader):
     def __init__(self) -> None:
         super().__init__()
         self._epochs: list[tuple[int, int, np.ndarray]] = []  # epoch, its first step, its rows
-        self._columns = log_columns(("beta",), BetaVAE.loss_names)
+        self._columns = log_columns(("beta",), VAE.loss_names)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forgets an earlier training."""

@@ -14,13 +14,14 @@ from vaelib.models.beta_vae import BetaVAE
 from vaelib.models.conditional_vae import ConditionalVAE
 from vaelib.models.hierarchical_vae import HierarchicalVAE
 from vaelib.models.linear_vae import LinearVAE
+from vaelib.models.vae import VAE
 from vaelib.networks import Encoder, conv_decoder, conv_encoder, dense_decoder, dense_encoder
 from vaelib.networks.dense import example_shape, layer_sizes
 from vaelib.objective import Objective
 from vaelib.randomness import initializer
 
 
-def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
+def load_vae(path: str | os.PathLike[str]) -> VAE:
     """Loads a model that was saved as `.keras`, in Keras' safe mode: nothing in the file is executed.
 
     Raises:
@@ -31,7 +32,7 @@ def load_vae(path: str | os.PathLike[str]) -> BetaVAE:
     except Exception as error:  # Keras raises many types, for missing, damaged, foreign and unsafe files
         reason = str(error).partition("\n")[0][:200]
         raise argument_error("path", "be a .keras file that vaelib saved", str(path), f"Keras says: {reason}") from None
-    if not isinstance(model, BetaVAE):
+    if not isinstance(model, VAE):
         raise argument_error(
             "path", "be a .keras file that vaelib saved", str(path), f"It holds a {type(model).__name__}."
         )
@@ -62,12 +63,12 @@ def build_vae(
     log_var_form: str = "hard",
     bn_gamma: float | None = None,
     seed: int = 0,
-) -> BetaVAE:
-    """Builds a β-VAE; the decoder mirrors the encoder.
+) -> VAE:
+    """Builds a VAE; the decoder mirrors the encoder.
 
-    With `condition_dim` it is a `ConditionalVAE`, with `local_dim` a `HierarchicalVAE` (with or without a condition),
-    with the linear architecture a `LinearVAE`. The page "Models" of the book has a table of what combines with what;
-    everything else is refused.
+    It is a `BetaVAE`; with `condition_dim` a `ConditionalVAE`, with `local_dim` a `HierarchicalVAE` (with or without a
+    condition), with the linear architecture a `LinearVAE`. The page "Models" of the book has a table of what does not
+    combine; that is refused.
 
     Args:
         input_shape: shape of one example, e.g. `dataset.input_shape`.

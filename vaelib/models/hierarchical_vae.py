@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from vaelib._checks import argument_error, positive_int
 from vaelib.layers import GaussianHeads
-from vaelib.models.beta_vae import BetaVAE
+from vaelib.models.vae import VAE
 from vaelib.networks import Encoder
 from vaelib.networks.dense import layer_sizes
 from vaelib.objective import Objective, Terms
@@ -19,7 +19,7 @@ from vaelib.randomness import initializer
 
 
 @keras.saving.register_keras_serializable("vaelib")
-class HierarchicalVAE(BetaVAE):
+class HierarchicalVAE(VAE):
     """A VAE with global and local latent units, with or without a condition c.
 
     q(z_global | x, c) · q(z_local | x, z_global, c); prior N(0, 1) · p(z_local | z_global, c), a trained Gaussian;
@@ -47,7 +47,7 @@ class HierarchicalVAE(BetaVAE):
     Source: two stochastic layers: Sønderby et al. (2016), arXiv 1602.02282; conditions: Sohn et al. (2015).
     """
 
-    loss_names: ClassVar[tuple[str, ...]] = (*BetaVAE.loss_names, "global_kl_loss", "local_kl_loss")
+    loss_names: ClassVar[tuple[str, ...]] = (*VAE.loss_names, "global_kl_loss", "local_kl_loss")
     kl_names: ClassVar[tuple[str, ...]] = ("global_kl_loss", "local_kl_loss")
     conditions: ClassVar[bool] = True
 
@@ -63,7 +63,7 @@ class HierarchicalVAE(BetaVAE):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        keras.Model.__init__(self, **kwargs)
+        super().__init__(**kwargs)
         self._check_parts(encoder, objective)
         self.global_dim, self.local_dim = encoder.latent_dim, positive_int("local_dim", local_dim)
         self.hidden = layer_sizes("hidden", hidden)
@@ -105,10 +105,6 @@ class HierarchicalVAE(BetaVAE):
     def group_dims(self) -> tuple[int, ...]:
         """Number of global and of local units."""
         return self.global_dim, self.local_dim
-
-    def get_kl_weight(self) -> float:
-        """Raises a TypeError: the model has two weights, which `get_kl_weights` returns."""
-        raise TypeError("A HierarchicalVAE has two KL weights: call get_kl_weights().")
 
     def prior(self, z_global: Any, condition: Any = None) -> tuple[Any, Any]:
         """Returns mean and log-variance of p(z_local | z_global, c), both (batch, local_dim)."""

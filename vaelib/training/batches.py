@@ -11,11 +11,11 @@ import tensorflow as tf
 from vaelib._checks import Described, argument_error
 from vaelib.data import Dataset
 from vaelib.data.dataset import PARTS
-from vaelib.models.beta_vae import BetaVAE, require_vae
+from vaelib.models.vae import VAE, require_vae
 from vaelib.randomness import order_at, stream
 
 
-def checked_data(model: BetaVAE, dataset: Dataset, batch_size: int) -> dict[str, Any]:
+def checked_data(model: VAE, dataset: Dataset, batch_size: int) -> dict[str, Any]:
     """Returns the three parts as data of the model, or raises a ValueError if it cannot be trained on them."""
     require_vae("model", model)
     if not isinstance(dataset, Dataset):

@@ -14,7 +14,7 @@ import pandas as pd
 from vaelib._checks import argument_error
 from vaelib._files import atomic_path, writable_folder
 from vaelib.evaluation import Elbo, fit_sigma2, negative_elbo
-from vaelib.models.beta_vae import BetaVAE
+from vaelib.models.vae import VAE
 from vaelib.plots import plot_vae_history
 
 WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
@@ -36,7 +36,7 @@ class TrainingResult:
         files: what was written, by name.
     """
 
-    model: BetaVAE
+    model: VAE
     history: pd.DataFrame
     steps: pd.DataFrame
     best_epoch: int | None
@@ -65,7 +65,7 @@ def output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | No
     return folder, resuming
 
 
-def report_on_test(model: BetaVAE, data: dict[str, Any]) -> Elbo:
+def report_on_test(model: VAE, data: dict[str, Any]) -> Elbo:
     """The negative ELBO of the test data; NaN where the model's outputs overflow, as a broken training leaves it."""
     if not model.objective.has_sigma2:
         return negative_elbo(model, data["test"])
@@ -75,7 +75,7 @@ def report_on_test(model: BetaVAE, data: dict[str, Any]) -> Elbo:
     return negative_elbo(model, data["test"], sigma2)
 
 
-def write_files(folder: Path, model: BetaVAE, history: pd.DataFrame) -> dict[str, Path]:
+def write_files(folder: Path, model: VAE, history: pd.DataFrame) -> dict[str, Path]:
     """Writes the model in both formats, the history and its plot, whole or not at all; returns all files, by name."""
     figure = matplotlib.figure.Figure(figsize=(6.5, 7), layout="constrained")
     unit = "nats per example" if model.objective.in_nats else "per example"

@@ -18,7 +18,7 @@ from vaelib._checks import argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
 from vaelib.callbacks.training_state import TrainingState, fingerprint
 from vaelib.data import Dataset
-from vaelib.models.beta_vae import BetaVAE
+from vaelib.models.vae import VAE
 from vaelib.schedules import ConstantBetaScheduler
 from vaelib.training.batches import checked_data, training_batches
 from vaelib.training.result import STATE, WEIGHTS, TrainingResult, output_folder, report_on_test, write_files
@@ -42,7 +42,7 @@ class _LearningRate(keras.callbacks.ReduceLROnPlateau):
 
 
 def train_vae(
-    model: BetaVAE,
+    model: VAE,
     dataset: Dataset,
     epochs: int = 50,
     *,
@@ -198,7 +198,7 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
 
 
-def _configuration(model: BetaVAE) -> np.ndarray:
+def _configuration(model: VAE) -> np.ndarray:
     """The model's configuration as bytes, without the numbers that a schedule sets and the names that Keras counts."""
     passing = {*model.scheduled, "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
 
@@ -210,7 +210,7 @@ def _configuration(model: BetaVAE) -> np.ndarray:
     return np.frombuffer(json.dumps(lasting(model.get_config()), sort_keys=True, default=repr).encode(), "uint8")
 
 
-def _compile(model: BetaVAE, learning_rate: Any, steps_per_epoch: int) -> None:
+def _compile(model: VAE, learning_rate: Any, steps_per_epoch: int) -> None:
     """Gives the model a new Adam, or resets the one of an earlier `train_vae`, for which nothing is traced again."""
     plan = (steps_per_epoch, *(id(variable) for variable in model.trainable_variables))
     optimizer: Any = getattr(model, "optimizer", None)
