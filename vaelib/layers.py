@@ -82,7 +82,7 @@ class GaussianHeads(keras.layers.Layer):
     Args:
         latent_dim: number of latent units, >= 1.
         seed: integer >= 0; initial weights are a function of it and of `part`.
-        part: prefix of the heads' names, such as "local_".
+        part: prefix of the heads' names, such as `"local_"`.
         initializer: Keras initialiser of both heads.
         l2: factor of an L2 penalty on both heads' kernels, added to the loss; 0 by default.
         log_var_bounds: (lower, upper) of the log-variance; none by default.

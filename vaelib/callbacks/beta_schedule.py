@@ -26,7 +26,7 @@ class BetaSchedule(StepReader):
 
     Either way `beta`, the value of the epoch's last step, is in the logs and the history; for a hierarchical model
     `global_kl_weight` and `local_kl_weight`, for a capacity schedule `capacity` too, and for warm restarts
-    `last_restart_epoch`, `epochs_since_restart` and `is_restart_epoch` (with "global_" or "local_" before them in a
+    `last_restart_epoch`, `epochs_since_restart` and `is_restart_epoch` (with `global_` or `local_` before them in a
     hierarchical schedule). The model's `fit` takes the schedule away afterwards; the model keeps its last β, or
     that of its best epoch where `BestModel` restores it with the weights.
 

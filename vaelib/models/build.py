@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,10 @@ def load_vae(path: str | os.PathLike[str]) -> VAE:
         ValueError: if the file does not exist, is damaged, or holds no vaelib model.
     """
     try:
-        model = keras.saving.load_model(path)
+        with warnings.catch_warnings():
+            # Keras warns where the optimizer of a model that was never trained has no state to load
+            warnings.simplefilter("ignore", UserWarning)
+            model = keras.saving.load_model(path)
     except Exception as error:  # Keras raises many types, for missing, damaged, foreign and unsafe files
         reason = str(error).partition("\n")[0][:200]
         raise argument_error("path", "be a .keras file that vaelib saved", str(path), f"Keras says: {reason}") from None
@@ -67,8 +71,8 @@ def build_vae(
     """Builds a VAE; the decoder mirrors the encoder.
 
     It is a `BetaVAE`; with `condition_dim` a `ConditionalVAE`, with `local_dim` a `HierarchicalVAE` (with or without a
-    condition), with the linear architecture a `LinearVAE`. The page "Models" of the book has a table of what does not
-    combine; that is refused.
+    condition), with the linear architecture a `LinearVAE`. The book's page "Objective and models" has a table of what
+    does not combine; that is refused.
 
     Args:
         input_shape: shape of one example, e.g. `dataset.input_shape`.
@@ -118,7 +122,6 @@ def build_vae(
     if architecture == "linear":
         given = {"hidden": hidden, "filters": filters, "kernel_initializer": kernel_initializer, "bn_gamma": bn_gamma}
         given |= {"batch_norm": batch_norm, "dropout": dropout, "decoder_dropout": decoder_dropout}
-        given |= {"decoder_dropout": decoder_dropout}
         given |= {"condition_dim": condition_dim or None, "local_dim": local_dim or None}
         _refuse(given, "be left out with the linear architecture")
         encoder, decoder = _linear_pair(input_shape, latent_dim, heads, seed)
