@@ -55,8 +55,8 @@ class Objective:
         kl_scale: s_k: "sum" (1, default), "mean" (1 / latent_dim) or a number > 0.
         free_bits: λ >= 0 in nats: each unit's KL, averaged over the batch, counts as λ where it is below λ:
             Σ_j max(λ, E[KL_j]). None, the default, leaves it out.
-        capacity: C >= 0 in nats: β · abs(E[KL] − C) takes the place of β · E[KL], so that β is Burgess' γ. The number is
-            where C starts; `CapacityBetaScheduler` moves it. None, the default, leaves it out.
+        capacity: C >= 0 in nats: β · abs(E[KL] − C) takes the place of β · E[KL], so that β is Burgess' γ. The number
+            is where C starts; `CapacityBetaScheduler` moves it. None, the default, leaves it out.
         kl_clip: (lower, upper) between which the log-variance is clipped inside the loss's KL and nowhere else, as in
             the KL-fix document; None, the default, uses the exact KL. The sampler still uses the unclipped variance,
             so outside the bounds the KL has no gradient while the noise keeps growing or shrinking:

@@ -120,7 +120,7 @@ class StepTables:
 
 
 class StepFeedback:
-    """Schedules that read every training step, inside the compiled step; their states are variables.
+    """Schedules that read every training step, inside the compiled step; each state is one variable.
 
     Args:
         schedulers: feedback schedules by the name of the variable that they set.
@@ -129,31 +129,39 @@ class StepFeedback:
     def __init__(self, schedulers: Mapping[str, FeedbackBetaScheduler]) -> None:
         self.schedulers = dict(schedulers)
         self.active = tf.Variable(False, trainable=False)
-        self.states = {
-            name: {key: tf.Variable(value, dtype="float32", trainable=False) for key, value in scheduler.init().items()}
-            for name, scheduler in self.schedulers.items()
-        }
+        self._entries = {name: tuple(scheduler.init()) for name, scheduler in self.schedulers.items()}
+        self._states = {name: tf.Variable(tf.zeros(len(keys)), trainable=False) for name, keys in self._entries.items()}
 
     def restart(self) -> None:
         """Takes every schedule back to its initial state and lets it act."""
-        for name, scheduler in self.schedulers.items():
-            for key, value in scheduler.init().items():
-                self.states[name][key].assign(value)
+        self.set_states({name: scheduler.init() for name, scheduler in self.schedulers.items()})
         self.active.assign(bool(self.schedulers))
+
+    def states(self) -> dict[str, dict[str, float]]:
+        """Returns the state of each schedule."""
+        return {
+            name: dict(zip(keys, self._states[name].numpy().tolist(), strict=True))
+            for name, keys in self._entries.items()
+        }
+
+    def set_states(self, states: Mapping[str, Mapping[str, float]]) -> None:
+        """Gives each schedule its state."""
+        for name, keys in self._entries.items():
+            self._states[name].assign([float(states[name][key]) for key in keys])
 
     def value(self, name: str, otherwise: Any) -> Any:
         """Inside the compiled step: β by feedback where a schedule sets `name` and acts, else `otherwise`."""
-        if name not in self.states:
+        if name not in self._entries:
             return otherwise
-        return tf.where(self.active, self.states[name]["beta"], otherwise)
+        return tf.where(self.active, self._states[name][self._entries[name].index("beta")], otherwise)
 
     def update(self, logs: Mapping[str, Mapping[str, Any]]) -> None:
         """Inside the compiled step: moves every state on by the step's figures, `logs[name]`."""
         for name, scheduler in self.schedulers.items():
-            state = {key: variable.value() for key, variable in self.states[name].items()}
-            moved, _ = scheduler.step(state, logs[name], xp=ops)
-            for key, variable in self.states[name].items():
-                variable.assign(tf.where(self.active, tf.cast(moved[key], "float32"), variable))
+            keys, variable = self._entries[name], self._states[name]
+            moved, _ = scheduler.step(dict(zip(keys, tf.unstack(variable), strict=True)), logs[name], xp=ops)
+            values = tf.stack([tf.cast(moved[key], "float32") for key in keys])
+            variable.assign(tf.where(self.active, values, variable))
 
 
 class Snapshot:

@@ -124,8 +124,9 @@ class BetaSchedule(StepReader):
         """Adds the values of the epoch's last step to the logs; moves schedules that read whole epochs."""
         logs = {} if logs is None else logs
         figures = self._figures(logs) if self.states else {}
+        rows, columns = self.rows(), self.model.steps.columns
         for name, variable in self.model.scheduled.items():
-            logs[name] = float(variable.numpy())
+            logs[name] = float(rows[-1, columns.index(name)] if len(rows) else variable.numpy())
         logs.update(restart_figures(self.scheduler, epoch))
         for name, part in self._feedback("epoch").items():
             figure = figures[f"{name}/kl" if part.reads == "kl_loss" else part.unit]
@@ -134,17 +135,17 @@ class BetaSchedule(StepReader):
 
     def get_state(self) -> dict[str, float]:
         """Returns the states of feedback schedules, by "variable/entry"."""
-        states: dict[str, Any] = {**self.model.steps.feedback.states, **self.states}
+        states: dict[str, Any] = {**self.model.steps.feedback.states(), **self.states}
         return {f"{name}/{key}": float(value) for name, state in states.items() for key, value in state.items()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Gives feedback schedules the states that `get_state` returned."""
+        states: dict[str, dict[str, float]] = {}
         for key, value in state.items():
             name, entry = key.split("/")
-            if name in self.states:
-                self.states[name] = {**self.states[name], entry: float(value)}
-            else:
-                self.model.steps.feedback.states[name][entry].assign(float(value))
+            states.setdefault(name, {})[entry] = float(value)
+        self.states = {name: states[name] for name in self.states}
+        self.model.steps.feedback.set_states(states)
 
     def _figures(self, logs: dict[str, Any]) -> dict[str, Any]:
         """What feedback schedules read of an epoch: reconstruction loss by unit, KL in nats by name of the weight."""

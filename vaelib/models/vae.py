@@ -239,11 +239,12 @@ class VAE(keras.Model):
         reconstruction = {"nats": terms.reconstruction, "squared_error": terms.distortion, "mse": error}
         figures = {}
         for name, scheduler in self.steps.feedback.schedulers.items():
-            group = terms.latents[list(self._scheduled_variables).index(name)]
-            kl_loss = ops.mean(ops.sum(group.kl, axis=-1))  # nats per example
-            figures[name] = {"kl_loss": kl_loss}
-            if scheduler.unit in reconstruction:
-                figures[name]["reconstruction_loss"] = ops.mean(reconstruction[scheduler.unit])
+            if scheduler.reads == "kl_loss":
+                group = terms.latents[list(self._scheduled_variables).index(name)]
+                figure = ops.sum(group.kl, axis=-1)  # nats
+            else:
+                figure = reconstruction[scheduler.unit]
+            figures[name] = {scheduler.reads: ops.mean(figure)}
         return figures
 
     def test_step(self, data: Any) -> dict[str, Any]:
