@@ -118,7 +118,7 @@ def test_frozen(name) -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("epoch", [*NO_NUMBER, -1, -1e-9], ids=repr)
+@pytest.mark.parametrize("epoch", [*NO_NUMBER, -1, -1e-9], ids=range(len(NO_NUMBER) + 2))
 def test_epochs_are_refused(name, epoch) -> None:
     with pytest.raises(ValueError, match="^Argument `epoch` must be a finite number >= 0. Received: epoch="):
         get_beta_scheduler(name, **BAD[name][0])(epoch)
