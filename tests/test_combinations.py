@@ -26,7 +26,7 @@ from vaelib import (
 )
 
 with (ROOT / "book" / "combinations.csv").open(encoding="utf-8", newline="") as file:
-    TABLE = {row["option"]: row for row in csv.DictReader(file)}
+    TABLE = {row["Option"]: row for row in csv.DictReader(file)}
 
 # option -> (arguments of build_vae, arguments of Objective)
 MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -62,7 +62,7 @@ PAIRS = [pair for pair in itertools.combinations(MODELS, 2) if not set(pair) <= 
 
 
 def listed(option: str) -> set[str]:
-    return {name.strip() for name in TABLE[option]["not with"].split(";") if name.strip()}
+    return {name.strip() for name in TABLE[option]["Not with"].split(";") if name.strip()}
 
 
 def excluded(one: str, other: str) -> bool:
@@ -114,7 +114,7 @@ def test_pairs_of_options(pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize("option", MODELS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_schedules_and_options(schedule: str, option: str) -> None:
-    needs = TABLE[schedule]["needs"]
+    needs = TABLE[schedule]["Needs"]
     options = {option}
     for name in ("local units", "capacity", "plain squared error"):
         if needs.startswith(name):
