@@ -73,7 +73,9 @@ class TrainingState(VAECallback):
                 variable.assign(arrays[f"{name}/{i}"])
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Gives the callbacks what they remembered."""
+        """Gives the callbacks what they remembered; a training that begins anew removes the state of an earlier one."""
+        if not self.epochs_done:
+            self.path.unlink(missing_ok=True)
         for callback, memory in zip(self._callbacks, self._waiting, strict=False):
             for name, value in memory.items():
                 setattr(callback, name, value)

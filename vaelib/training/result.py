@@ -60,8 +60,6 @@ def output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | No
         return None, False
     resuming = resume and (Path(output) / STATE).is_file()
     folder = writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT, STATE), overwrite or resuming)
-    if not resuming:
-        (folder / STATE).unlink(missing_ok=True)
     return folder, resuming
 
 

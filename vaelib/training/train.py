@@ -15,7 +15,15 @@ import numpy as np
 import pandas as pd
 
 from vaelib._checks import argument_error, boolean, finite_float, positive_int
-from vaelib.callbacks import BestModel, BetaSchedule, EpochProgress, NaNGuard, StepLog, ValidationMonitor
+from vaelib.callbacks import (
+    BestModel,
+    BetaSchedule,
+    EpochProgress,
+    NaNGuard,
+    StepLog,
+    TensorBoardLog,
+    ValidationMonitor,
+)
 from vaelib.callbacks.training_state import TrainingState, fingerprint
 from vaelib.data import Dataset
 from vaelib.models.vae import VAE
@@ -128,6 +136,9 @@ def train_vae(
         schedule.check(model, epochs, steps_per_epoch)
     warmup_end = 0.0 if schedule is None else schedule.first_peak(epochs)
     folder, resuming = output_folder(output, overwrite, resume)
+    for callback in callbacks:
+        if isinstance(callback, TensorBoardLog):
+            callback.prepare(model, resumed=resuming)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     unfinished = None if schedule is None else schedule.finish_warning(epochs, steps_per_epoch)
     if best.counted_from >= epochs:
