@@ -123,9 +123,7 @@ def test_schedules_and_options(schedule: str, option: str) -> None:
     if any(excluded(*pair) for pair in itertools.combinations(in_order, 2)):
         return  # no such model
     model = build(*in_order)
-    refused = any(excluded(schedule, name) for name in options) or (
-        "local units" in options and schedule != "hierarchical schedule"
-    )
+    refused = any(excluded(schedule, name) for name in options)
     for scheduler in SCHEDULES[schedule]:
         if refused:
             with pytest.raises(ValueError, match=r"^Argument `scheduler` must .*Received: scheduler="):

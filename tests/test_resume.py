@@ -15,6 +15,7 @@ from vaelib import (
     ControlBetaScheduler,
     CyclicalBetaScheduler,
     HierarchicalBetaScheduler,
+    KLAnnealing,
     LinearBetaScheduler,
     Objective,
     ReconstructionBetaScheduler,
@@ -24,6 +25,7 @@ from vaelib import (
     train_vae,
 )
 from vaelib.callbacks.training_state import fingerprint
+from vaelib.schedules.base import Scheduler
 
 EPOCHS = 7
 
@@ -42,6 +44,8 @@ class InterruptAfter(keras.callbacks.Callback):
 
 def run(output, interrupt=None, make=small_vae, dataset=None, epochs=EPOCHS, **arguments):
     callbacks = [] if interrupt is None else [InterruptAfter(interrupt)]
+    if callable(make_scheduler := arguments.get("scheduler")) and not isinstance(make_scheduler, Scheduler):
+        arguments["scheduler"] = make_scheduler()  # a new object at each call, as in another process
     arguments = {"batch_size": 11, "learning_rate": 1e-2, "callbacks": callbacks} | arguments
     model = make()
     dataset = dataset or small_dataset()
@@ -75,6 +79,8 @@ CASES = {
         "early_stopping": 2,
         "reduce_learning_rate": 1,
     },
+    "KL annealing": {"scheduler": lambda: KLAnnealing(0.0, 1.0, 3)},
+    "a function": {"scheduler": lambda: lambda epoch: 0.1 * epoch},
     "learned variance": {"make": lambda: small_vae(Objective(sigma2="learned"), dropout=0.3)},
     "β set once an epoch": {"scheduler": BetaSchedule(CyclicalBetaScheduler(3), per="epoch")},
     "feedback every step": {"scheduler": ControlBetaScheduler(target_kl=2.0, kp=0.1, ki=0.01)},

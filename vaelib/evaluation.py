@@ -45,11 +45,11 @@ def example_terms(model: VAE, x: np.ndarray) -> ExampleTerms:
     """Returns the model's terms for each example of `x`; the draws of z are the same at every call.
 
     Args:
-        model: a β-VAE.
+        model: a VAE of vaelib.
         x: (n, …) data of the model's shape.
 
     Raises:
-        ValueError: if `model` is no β-VAE, or `x` is no data of it.
+        ValueError: if `model` is no VAE of vaelib, or `x` is no data of it.
     """
     parts = []
     for start, batch in _batches(require_vae("model", model).check("x", x)):
@@ -69,7 +69,7 @@ class RepeatedLosses:
     """A model's losses of the same data again and again: one compiled call for each 1024 examples.
 
     Args:
-        model: a β-VAE.
+        model: a VAE of vaelib.
         x: data that `model.check` has returned.
     """
 
@@ -124,7 +124,7 @@ def negative_elbo(model: VAE, x: np.ndarray, sigma2: float | None = None) -> Elb
     with: so models trained in different ways can be compared.
 
     Args:
-        model: a β-VAE.
+        model: a VAE of vaelib.
         x: (n, …) data, test data for a result.
         sigma2: decoder variance of a Gaussian likelihood, from `fit_sigma2` on the training set.
 

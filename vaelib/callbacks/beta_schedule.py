@@ -11,6 +11,7 @@ import numpy as np
 from vaelib._checks import Described, argument_error, finite_float, one_of
 from vaelib.callbacks.step_log import StepReader
 from vaelib.schedules import LinearBetaScheduler, beta_table, finish_warning, first_peak
+from vaelib.schedules.base import Scheduler
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
 FEEDBACK_LIKELIHOODS = {"nats": ("gaussian", "bernoulli", "continuous_bernoulli"), "squared_error": ("mse",)}
@@ -49,6 +50,12 @@ class BetaSchedule(StepReader):
         self.parts: dict[str, Callable[[float], float]] = getattr(scheduler, "parts", {"beta": scheduler})
         self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
         self._planned = False
+
+    def description(self) -> str:
+        """Returns what must be the same when a training is resumed; of a function no more than its name can be."""
+        scheduler = self.scheduler
+        named = repr(scheduler) if isinstance(scheduler, Scheduler) else getattr(scheduler, "__qualname__", "")
+        return f"{named or type(scheduler).__name__} per {self.per}"
 
     def _feedback(self, per: str) -> dict[str, FeedbackBetaScheduler]:
         feedback = {name: part for name, part in self.parts.items() if isinstance(part, FeedbackBetaScheduler)}
@@ -213,6 +220,10 @@ class KLAnnealing(BetaSchedule):
         progress = LinearBetaScheduler(1.0, finite_float("total_epochs", total_epochs, minimum=0, exclusive=True))
         self.start_beta, self.target_beta, self.total_epochs = start, target, progress.warmup_epochs
         super().__init__(lambda epoch: start + (target - start) * progress(epoch), per)
+
+    def description(self) -> str:
+        """Returns the arguments."""
+        return f"KLAnnealing({self.start_beta}, {self.target_beta}, {self.total_epochs}) per {self.per}"
 
     def _peak(self, part: Callable[[float], float], epochs: int) -> float:
         return 0.0 if self.start_beta == self.target_beta else self.total_epochs

@@ -14,10 +14,10 @@ class ValidationMonitor(StepReader):
 
     The four figures are `val_reconstruction_loss`, `val_kl_loss`, `val_total_loss`, under the model's own
     objective and its current β, and that `beta`, the KL weight; a hierarchical model has both weights and the KL of
-    each group. Beside them stands `val_negative_elbo`: nats
-    per example at β = 1, both terms summed, by which epochs under different β can be compared. Its σ², and
-    that of an objective whose σ² is "optimal", is the mean squared error of the epoch's training steps, so
-    that σ² is never fitted to validation data. The draws of z are the same in every epoch.
+    each group. Beside them stands `val_negative_elbo`: nats per example at β = 1, both terms summed, by which epochs
+    under different β can be compared. Its σ², and that of an objective whose σ² is "optimal", is the mean squared error
+    of the epoch's training steps, so that σ² is never fitted to validation data. The draws of z are the same in every
+    epoch.
 
     Args:
         validation_data: (n, …) data of the model's shape; for a model with a condition the pair (data, conditions).

@@ -79,7 +79,7 @@ def train_vae(
     need be, ends with the same weights and history as one that was never interrupted.
 
     Args:
-        model: a β-VAE. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
+        model: a VAE of vaelib. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
             start, keep `model.get_weights()` and set them back: that traces nothing anew.
         dataset: training, validation and test data, such as `load_dataset` returns.
         epochs: number of epochs, >= 1.
@@ -165,7 +165,7 @@ def train_vae(
             "model": fingerprint(_configuration(model)),
             "dataset": fingerprint(*keras.tree.flatten([data["train"], data["val"]])),
             "batch_size": batch_size,
-            "scheduler": None if schedule is None else f"{schedule.scheduler!r} per {schedule.per}",
+            "scheduler": None if schedule is None else schedule.description(),
             "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
             "early_stopping": early_stopping,
             "reduce_learning_rate": reduce_learning_rate,
