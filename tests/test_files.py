@@ -59,3 +59,8 @@ def test_atomic_path_leaves_nothing_behind_after_an_error(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError, match="stopped"):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_name_is_no_folder():
+    with pytest.raises(ValueError, match=r"^Argument `output` must be a folder .*Received: output=''\."):
+        writable_folder("output", "", ["a"], overwrite=True)

@@ -20,6 +20,8 @@ def writable_folder(name: str, path: str | os.PathLike[str], files: Iterable[str
         ValueError: if `path` is a file, cannot be created or written to, or already holds one of `files`
             and `overwrite` is False.
     """
+    if path == "":
+        raise argument_error(name, "be a folder that can be written to", path, "Its name is empty; '.' is this folder.")
     try:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)

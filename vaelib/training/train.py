@@ -79,8 +79,8 @@ def train_vae(
     need be, ends with the same weights and history as one that was never interrupted.
 
     Args:
-        model: a VAE of vaelib. Its weights are trained on from where they are, by a fresh Adam. To train it again from the
-            start, keep `model.get_weights()` and set them back: that traces nothing anew.
+        model: a VAE of vaelib. Its weights are trained on from where they are, by a fresh Adam. To train it again from
+            the start, keep `model.get_weights()` and set them back: that traces nothing anew.
         dataset: training, validation and test data, such as `load_dataset` returns.
         epochs: number of epochs, >= 1.
         scheduler: β: a number, a schedule or callable of the epoch (β changes at every step), or a
