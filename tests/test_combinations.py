@@ -149,3 +149,8 @@ def test_schedules_that_lack_what_they_need(scheduler: Any, objective: Objective
     model = build_vae((4, 3), 2, objective=objective)
     with pytest.raises(ValueError, match=r"^Argument `scheduler` must [^\n]*\. Received: scheduler="):
         BetaSchedule(scheduler).check(model)
+
+
+def test_geco_takes_scale_factors_that_weigh_both_terms_alike() -> None:
+    model = build_vae((4, 3), 2, objective=Objective(reconstruction_scale=2.0, kl_scale=2.0))
+    BetaSchedule(GecoBetaScheduler(tolerance=1.0, unit="nats")).check(model)

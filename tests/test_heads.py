@@ -321,3 +321,17 @@ def test_noise_of_a_bounded_model_is_that_of_an_unbounded_one():
 def test_a_constant_log_variance_is_asked_for_by_true_or_false(value):
     with pytest.raises(ValueError, match="^Argument `constant_log_var` must be True or False. Received: constant_log"):
         GaussianHeads(2, constant_log_var=value)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "form", "name"),
+    [
+        ((2, -2), "hard", "bounds"),
+        ((0, float("nan")), "hard", "bounds"),
+        (None, "hard", "bounds"),
+        ((-1, 1), "sofft", "form"),
+    ],
+)
+def test_bounding_refuses_what_bounds_nothing(bounds, form, name):
+    with pytest.raises(ValueError, match=rf"^Argument `{name}` must .*Received: {name}="):
+        bounded_log_var(np.zeros(3, "float32"), bounds, form)

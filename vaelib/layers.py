@@ -62,11 +62,14 @@ def bounded_log_var(z_log_var: Any, bounds: tuple[float, float], form: str = "ha
     m + h · tanh((z_log_var − m) / h) with m the middle of the bounds and h half their distance, whose gradient
     shrinks towards both ends, in float32 down to 0 far out.
 
+    Raises:
+        ValueError: if `bounds` are no finite pair with lower < upper, or `form` is another word.
+
     >>> ops.convert_to_numpy(bounded_log_var(ops.array([-9.0, 0.0, 9.0]), (-4.0, 4.0))).tolist()
     [-4.0, 0.0, 4.0]
     """
-    lower, upper = bounds
-    if form == "hard":
+    lower, upper = check_bounds("bounds", bounds or ()) or bounds
+    if one_of("form", form, BOUNDS) == "hard":
         return ops.clip(z_log_var, lower, upper)
     middle, half = (lower + upper) / 2, (upper - lower) / 2
     return middle + half * ops.tanh((z_log_var - middle) / half)

@@ -186,7 +186,8 @@ def _check_feedback(part: FeedbackBetaScheduler, model: Any) -> None:
         received = Described(f"{part!r} for likelihood={objective.likelihood!r}")
         must = f"read an error of this model's unit: {part.unit!r} is that of {', '.join(map(repr, likelihoods))}"
         raise argument_error("scheduler", must, received)
-    if part.type_name == "geco" and objective.scales(1000, 10) != (1.0, 1.0):
+    s_r, s_k = objective.scales(model.n_pixels, model.latent_dim)
+    if part.type_name == "geco" and s_r != s_k:
         remedy = "Build the model with both scale factors 'sum'."
         raise argument_error("scheduler", "meet a loss in which β = 1 weighs both terms alike", part, remedy)
 
