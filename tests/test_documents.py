@@ -361,33 +361,8 @@ def test_the_tuned_restarts() -> None:
 
 
 FILES = {
-    "cyclical_beta_config.json": {
-        "training": {
-            "num_epochs": 100,
-            "beta_scheduler_type": "cyclical",
-            "beta_scheduler_params": {
-                "cycle_length": 20,
-                "min_beta": 0.0,
-                "max_beta": 1.0,
-                "wave_type": "cosine",
-            },
-        }
-    },
-    "warm_restart_config.json": {
-        "training": {
-            "num_epochs": 150,
-            "beta_scheduler_type": "warm_restart",
-            "beta_scheduler_params": {
-                "base_scheduler_type": "cosine",
-                "base_scheduler_kwargs": {
-                    "max_beta": 1.0,
-                    "warmup_epochs": 20,
-                },
-                "restart_interval": 40,
-                "restart_multiplier": 1.2,
-            },
-        }
-    },
+    "cyclical_beta_config.json": {"training": {"num_epochs": 100, **CYCLICAL}},
+    "warm_restart_config.json": {"training": {"num_epochs": 150, **WARM_RESTART}},
     "hierarchical_config.json": {
         "training": {
             "use_hierarchical_model": True,

@@ -187,7 +187,7 @@ def _check_feedback(part: FeedbackBetaScheduler, model: Any) -> None:
         must = f"read an error of this model's unit: {part.unit!r} is that of {', '.join(map(repr, likelihoods))}"
         raise argument_error("scheduler", must, received)
     s_r, s_k = objective.scales(model.n_pixels, model.latent_dim)
-    if part.type_name == "geco" and s_r != s_k:
+    if part.weighs_against_reconstruction and s_r != s_k:
         remedy = "Build the model with both scale factors 'sum'."
         raise argument_error("scheduler", "meet a loss in which β = 1 weighs both terms alike", part, remedy)
 

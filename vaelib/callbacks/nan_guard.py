@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,14 @@ class NaNGuard(StepReader):
         elif not self._snapshot.save_if_finite():
             self._stop(len(rows), rows)
         self._seen = len(rows)
+
+    def get_state(self) -> dict[str, str]:
+        """Returns the message of a training that broke."""
+        return {} if self.message is None else {"message": self.message}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `get_state` returned."""
+        self.message = str(state["message"]) if state else None
 
     def _stop(self, index: int, rows: np.ndarray) -> None:
         step = self.first_step + index

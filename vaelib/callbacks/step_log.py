@@ -26,6 +26,13 @@ class VAECallback(keras.callbacks.Callback):
         """
         super().set_model(require_vae("model", model))
 
+    def get_state(self) -> dict[str, Any]:
+        """Returns what a resumed training needs of this callback, as numbers, words and arrays; nothing by default."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `get_state` returned."""
+
 
 class StepReader(VAECallback):
     """A callback that reads the current epoch's steps from the model, whatever their number per execution."""

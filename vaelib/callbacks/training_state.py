@@ -15,10 +15,7 @@ import numpy as np
 
 from vaelib._checks import Described, argument_error
 from vaelib._files import atomic_path
-from vaelib.callbacks.best_model import BestModel
-from vaelib.callbacks.beta_schedule import BetaSchedule
-from vaelib.callbacks.nan_guard import NaNGuard
-from vaelib.callbacks.step_log import StepLog, VAECallback
+from vaelib.callbacks.step_log import VAECallback
 
 # the memory of Keras' callbacks that wait for an improvement
 PATIENCE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
@@ -79,12 +76,14 @@ class TrainingState(VAECallback):
         for callback, memory in zip(self._callbacks, self._waiting, strict=False):
             for name, value in memory.items():
                 setattr(callback, name, value)
-        for callback in self._callbacks:
-            if self._stored and isinstance(callback, BetaSchedule | BestModel | StepLog):
-                prefix = f"{type(callback).__name__}/"
-                own = {key.removeprefix(prefix): v for key, v in self._stored.items() if key.startswith(prefix)}
-                callback.set_state(own)
+        for prefix, callback in self._own() if self._stored else ():
+            own = {key.removeprefix(prefix): v for key, v in self._stored.items() if key.startswith(prefix)}
+            callback.set_state(own)
         self._stored, self._waiting = {}, []
+
+    def _own(self) -> list[tuple[str, VAECallback]]:
+        """The callbacks of this library, each after the prefix of its entries in the file."""
+        return [(f"{type(each).__name__}/", each) for each in self._callbacks if isinstance(each, VAECallback)]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the file, whole or not at all."""
@@ -94,9 +93,8 @@ class TrainingState(VAECallback):
         arrays: dict[str, Any] = {}
         for name, variables in _variables(self.model).items():
             arrays |= {f"{name}/{i}": np.asarray(variable) for i, variable in enumerate(variables)}
-        for callback in self._callbacks:
-            if isinstance(callback, BetaSchedule | BestModel | StepLog):
-                arrays |= {f"{type(callback).__name__}/{key}": v for key, v in callback.get_state().items()}
+        for prefix, callback in self._own():
+            arrays |= {f"{prefix}{key}": value for key, value in callback.get_state().items()}
         notes = {
             "settings": self.settings,
             "epochs_done": self.epochs_done,
@@ -121,8 +119,6 @@ def _variables(model: Any) -> dict[str, list[Any]]:
 
 
 def _memory(callback: Any) -> dict[str, Any]:
-    if isinstance(callback, NaNGuard):
-        return {"message": callback.message}
     if not isinstance(callback, keras.callbacks.EarlyStopping | keras.callbacks.ReduceLROnPlateau):
         return {}
     found = {name: getattr(callback, name) for name in PATIENCE if hasattr(callback, name)}

@@ -26,10 +26,13 @@ class FeedbackBetaScheduler(BetaScheduler):
     Attributes:
         per: "step" or "epoch", how often training updates it.
         reads: the figure that it reads, "kl_loss" or "reconstruction_loss".
+        weighs_against_reconstruction: whether its β is a ratio of the two terms, and so needs a loss in which β = 1
+            weighs both alike.
     """
 
     per: ClassVar[str]
     reads: ClassVar[str]
+    weighs_against_reconstruction: ClassVar[bool] = False
 
     @property
     @abstractmethod

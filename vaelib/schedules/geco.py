@@ -52,6 +52,7 @@ class GecoBetaScheduler(FeedbackBetaScheduler):
     type_name: ClassVar[str] = "geco"
     per: ClassVar[str] = "step"
     reads: ClassVar[str] = "reconstruction_loss"
+    weighs_against_reconstruction: ClassVar[bool] = True
 
     tolerance: float
     unit: str = "nats"
