@@ -27,6 +27,7 @@ from vaelib import (
     negative_elbo,
     train_vae,
 )
+from vaelib.training.result import FILES
 
 
 def error(name):
@@ -168,6 +169,25 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     """Also as root: a name longer than file systems allow, one with a NUL, and no path."""
     for output in (tmp_path / ("x" * 300), tmp_path / "a\0b", 5):
         refuse_output(output)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}], ids=str)
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_the_place_of_a_result(tmp_path, name, options):
+    (tmp_path / name).mkdir()
+    assert f"must hold no folder named {name}, which is to be a file. " in refuse_output(tmp_path, **options)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}], ids=str)
+def test_what_is_no_path_is_shown_as_it_is(options):
+    assert refuse_output(3, **options) == "Argument `output` must be the path of a folder. Received: output=3."
+
+
+def test_starting_anew_and_going_on_exclude_each_other(tmp_path):
+    with pytest.raises(ValueError, match=error("overwrite") + "True"):
+        train_vae(plain_vae(), small_dataset(), 1, batch_size=5, output=tmp_path, overwrite=True, resume=True)
     assert list(tmp_path.iterdir()) == []
 
 

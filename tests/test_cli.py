@@ -317,6 +317,18 @@ def test_any_one_earlier_result_is_enough(name: str, capsys: pytest.CaptureFixtu
     assert written("run") == {name}
 
 
+@pytest.mark.parametrize("name", ["config.json", "vae.keras"])
+@pytest.mark.parametrize("options", [[], ["--overwrite"]], ids=str)
+def test_a_folder_in_the_place_of_a_result_is_refused(
+    name: str, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run", name).mkdir(parents=True)
+    code, out, (line,) = run("--config", config_file(), "--output", "run", *options, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert line.startswith(f"error: Argument `--output` must hold no folder named {name}, which is to be a file.")
+    assert written("run") == {name}
+
+
 # ---------------------------------------------------------------- mistakes, warnings, Ctrl-C
 
 

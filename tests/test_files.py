@@ -64,3 +64,21 @@ def test_atomic_path_leaves_nothing_behind_after_an_error(tmp_path: Path) -> Non
 def test_no_name_is_no_folder():
     with pytest.raises(ValueError, match=r"^Argument `output` must be a folder .*Received: output=''\."):
         writable_folder("output", "", ["a"], overwrite=True)
+
+
+@pytest.mark.parametrize("path", [3, None, b"results"])
+def test_what_is_no_path_is_shown_as_it_is(path):
+    with pytest.raises(
+        ValueError, match=rf"^Argument `output` must be the path of a folder\. Received: output={path}\.$"
+    ):
+        writable_folder("output", path, [], overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, overwrite):
+    (tmp_path / "model.keras").mkdir()
+    with pytest.raises(
+        ValueError, match=r"^Argument `output` must hold no folder named model\.keras, which is to be a"
+    ):
+        writable_folder("output", tmp_path, ["loss.png", "model.keras"], overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]

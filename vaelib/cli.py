@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vaelib._checks import argument_error, nearest, positive_int, renamed
-from vaelib._files import atomic_path
+from vaelib._files import atomic_path, refuse_earlier, refuse_folders
 from vaelib.config import MODEL_OPTIONS, OBJECTIVE_OPTIONS, TrainingConfig
 
 CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside the files of train_vae
@@ -123,9 +123,13 @@ def _train(options: argparse.Namespace, program: str) -> int:
 
         from vaelib.callbacks import TensorBoardLog
         from vaelib.training import train_vae
+        from vaelib.training.result import FILES
 
-    if folder is not None and not (options.resume or options.overwrite):
-        _refuse_earlier(folder)
+    if folder is not None:
+        refuse_folders("--output", folder, (*FILES, CONFIG))
+        if not (options.resume or options.overwrite):
+            remedy = "choose another folder, or add --resume or --overwrite"
+            refuse_earlier("--output", folder, (*FILES, CONFIG, CURVES), remedy)
     model = _model(config, dataset)
     objective = {name: value for name, value in model.objective.get_config().items() if value is not None}
     config = replace(config.resolved(dataset), objective=objective)
@@ -169,16 +173,6 @@ def _no_notices() -> Iterator[None]:
         os.dup2(terminal, 2)
         os.close(terminal)
         os.close(nowhere)
-
-
-def _refuse_earlier(folder: Path) -> None:
-    """Raises if the folder holds results of a training."""
-    from vaelib.training.result import HISTORY, MODEL, PLOT, STATE, WEIGHTS
-
-    earlier = [name for name in (WEIGHTS, MODEL, HISTORY, PLOT, STATE, CONFIG, CURVES) if (folder / name).exists()]
-    if earlier:
-        remedy = f"It holds {', '.join(earlier)}: choose another folder, or add --resume or --overwrite."
-        raise argument_error("--output", "not hold earlier results", str(folder), remedy)
 
 
 def _model(config: TrainingConfig, dataset: Any) -> Any:

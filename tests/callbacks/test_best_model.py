@@ -96,6 +96,9 @@ def test_file_is_checked_when_training_starts(tmp_path):
             fit(model, x, 8, 1, callbacks=[ValidationMonitor(x, verbose=False), BestModel(path=path)])
     assert int(model.optimizer.iterations) == 0
     assert (tmp_path / "best.weights.h5").read_text() == "earlier"
+    (tmp_path / "folder.weights.h5").mkdir()
+    with pytest.raises(ValueError, match=r"^Argument `path` must hold no folder named folder\.weights\.h5"):
+        fit(model, x, 8, 1, callbacks=[BestModel(path=tmp_path / "folder.weights.h5", overwrite=True)])
     for path in (tmp_path / "best.weights.h5", tmp_path / "new" / "best.weights.h5"):
         best = BestModel(path=path, overwrite=True)
         fit(model, x, 8, 1, callbacks=[ValidationMonitor(x, verbose=False), best])
@@ -106,6 +109,14 @@ def test_refuses():
     for warmup_end in (-1, np.nan, "3"):
         with pytest.raises(ValueError, match="Argument `warmup_end` must be a finite number >= 0"):
             BestModel(warmup_end)
+    for name, value, must in (
+        ("path", 3, "a path that ends in .weights.h5"),
+        ("monitor", 3, "the name of a figure in the logs"),
+        ("restore", "yes", "True or False"),
+        ("overwrite", 1, "True or False"),
+    ):
+        with pytest.raises(ValueError, match=rf"^Argument `{name}` must be {must}\. Received: {name}={value!r}\.$"):
+            BestModel(**{name: value})
     with pytest.raises(ValueError, match="Argument `path` must end in .weights.h5. Received: path='best.keras'"):
         BestModel(path="best.keras")
     with pytest.raises(ValueError, match="`monitor` must be among the logs: .*kl_loss.*such as ValidationMonitor"):

@@ -126,3 +126,8 @@ def test_refuses_before_training(data, message):
     with pytest.raises(ValueError, match=rf"^Argument `validation_data` must {message}.*Received: validation_data="):
         fit(model, np.round(TRAIN), 8, 1, callbacks=[ValidationMonitor(data)])
     assert int(model.optimizer.iterations) == 0
+
+
+def test_verbose_is_true_or_false():
+    with pytest.raises(ValueError, match=r"^Argument `verbose` must be True or False\. Received: verbose='no'\.$"):
+        ValidationMonitor(examples(9), verbose="no")

@@ -1,4 +1,5 @@
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -423,13 +424,29 @@ def test_parts_that_are_none_are_refused():
 def test_rubbish_is_not_loaded(tmp_path):
     rubbish, other = tmp_path / "rubbish.keras", tmp_path / "other.keras"
     rubbish.write_bytes(b"PK\x03\x04 not a model")
+    plain_vae().save(tmp_path / "whole.keras")
+    whole = (tmp_path / "whole.keras").read_bytes()
+    (tmp_path / "half.keras").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "scratched.keras").write_bytes(whole[:300] + b"?" * 50 + whole[350:])
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(other)
     plain_vae().save_weights(tmp_path / "vae.weights.h5")
-    for path in (rubbish, tmp_path / "missing.keras", tmp_path, tmp_path / "vae.weights.h5", 5):
-        with pytest.raises(ValueError, match=r"^Argument `path` must be a .keras file that vaelib saved. Received: pa"):
+    reasons = {
+        rubbish: "It is damaged or of another kind.",
+        tmp_path / "half.keras": "It is damaged or of another kind.",
+        tmp_path / "scratched.keras": "Keras says: Bad CRC-32",
+        tmp_path / "vae.weights.h5": "It is damaged or of another kind.",
+        tmp_path / "missing.keras": "There is no such file.",
+        tmp_path: "It is a folder.",
+        other: "It holds a Sequential.",
+    }
+    for path, reason in reasons.items():
+        message = f"Argument `path` must be a .keras file that vaelib saved. Received: path='{path}'. {reason}"
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
             load_vae(path)
-    with pytest.raises(ValueError, match="It holds a Sequential"):
-        load_vae(other)
+    for path in (3, None, b"vae.keras"):
+        message = f"Argument `path` must be the path of a .keras file that vaelib saved. Received: path={path!r}."
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            load_vae(path)
 
 
 def test_code_in_a_file_is_not_run(tmp_path):

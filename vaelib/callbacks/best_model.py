@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vaelib._checks import argument_error, finite_float
+from vaelib._checks import argument_error, boolean, finite_float
 from vaelib._files import atomic_path, writable_folder
 from vaelib.callbacks.step_log import VAECallback
 from vaelib.steps import Snapshot
@@ -29,8 +29,9 @@ class BestModel(VAECallback):
         overwrite: whether `path` may exist when training starts.
 
     Raises:
-        ValueError: if `warmup_end` is negative or `path` has another ending; when training starts, if `path` cannot
-            be written or holds earlier results; after the first epoch, if nothing has logged `monitor`.
+        ValueError: if an argument has the wrong type, `warmup_end` is negative or `path` has another ending; when
+            training starts, if `path` cannot be written or holds earlier results; after the first epoch, if nothing has
+            logged `monitor`.
     """
 
     def __init__(
@@ -43,12 +44,16 @@ class BestModel(VAECallback):
     ) -> None:
         super().__init__()
         self.warmup_end = finite_float("warmup_end", warmup_end, minimum=0)
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise argument_error("path", "be a path that ends in .weights.h5", path)
         if path is not None and not str(path).endswith(".weights.h5"):
             raise argument_error("path", "end in .weights.h5", str(path))
         self.path = None if path is None else Path(path)
+        if not isinstance(monitor, str):
+            raise argument_error("monitor", "be the name of a figure in the logs", monitor)
         self.monitor = monitor
-        self.restore = restore
-        self.overwrite = overwrite
+        self.restore = boolean("restore", restore)
+        self.overwrite = boolean("overwrite", overwrite)
         self.counted_from = math.floor(self.warmup_end)  # the first epoch that goes on past warmup_end
         self.best_epoch: int | None = None
         self.best = math.inf

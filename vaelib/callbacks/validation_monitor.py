@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from vaelib._checks import boolean
 from vaelib.callbacks.step_log import StepReader
 from vaelib.evaluation import RepeatedLosses
 
@@ -24,14 +25,14 @@ class ValidationMonitor(StepReader):
         verbose: whether to print one line an epoch.
 
     Raises:
-        ValueError: when training starts, if the data is not of the model's shape, not finite, or outside the
-            likelihood's support.
+        ValueError: if `verbose` is not True or False; when training starts, if the data is not of the model's shape,
+            not finite, or outside the likelihood's support.
     """
 
     def __init__(self, validation_data: Any, verbose: bool = True) -> None:
         super().__init__()
         self.validation_data = validation_data
-        self.verbose = verbose
+        self.verbose = boolean("verbose", verbose)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks the validation data, once for all epochs."""

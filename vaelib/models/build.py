@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import warnings
+import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -26,20 +28,28 @@ def load_vae(path: str | os.PathLike[str]) -> VAE:
     """Loads a model that was saved as `.keras`, in Keras' safe mode: nothing in the file is executed.
 
     Raises:
-        ValueError: if the file does not exist, is damaged, or holds no vaelib model.
+        ValueError: if `path` is no path, or the file does not exist, is damaged, or holds no vaelib model.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise argument_error("path", "be the path of a .keras file that vaelib saved", path)
+
+    def refused(remedy: str) -> ValueError:
+        return argument_error("path", "be a .keras file that vaelib saved", str(path), remedy)
+
+    if not Path(path).is_file():
+        raise refused("It is a folder." if Path(path).is_dir() else "There is no such file.")
+    if not zipfile.is_zipfile(path):
+        raise refused("It is damaged or of another kind.")
     try:
         with warnings.catch_warnings():
             # Keras warns where the optimizer of a model that was never trained has no state to load
             warnings.simplefilter("ignore", UserWarning)
             model = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many types, for missing, damaged, foreign and unsafe files
+    except Exception as error:  # Keras raises many types, for damaged, foreign and unsafe files
         reason = str(error).partition("\n")[0][:200]
-        raise argument_error("path", "be a .keras file that vaelib saved", str(path), f"Keras says: {reason}") from None
+        raise refused(f"Keras says: {reason}") from None
     if not isinstance(model, VAE):
-        raise argument_error(
-            "path", "be a .keras file that vaelib saved", str(path), f"It holds a {type(model).__name__}."
-        )
+        raise refused(f"It holds a {type(model).__name__}.")
     return model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from vaelib.plots import plot_vae_history
 
 WEIGHTS, MODEL, HISTORY, PLOT = "vae.weights.h5", "vae.keras", "history.csv", "vae_loss_plot.png"
 STATE = "training_state.npz"
+FILES = (WEIGHTS, MODEL, HISTORY, PLOT, STATE)
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class TrainingResult:
 
 def output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | None, bool]:
     """The folder for results, checked, and whether it holds a training to go on with."""
+    if overwrite and resume:
+        raise argument_error("overwrite", "be left out with resume=True, which goes on with what is there", overwrite)
     if output is None:
         if resume:
             raise argument_error("output", "be the folder of the training to resume", output)
         return None, False
-    resuming = resume and (Path(output) / STATE).is_file()
-    folder = writable_folder("output", output, (WEIGHTS, MODEL, HISTORY, PLOT, STATE), overwrite or resuming)
+    resuming = resume and isinstance(output, str | os.PathLike) and (Path(output) / STATE).is_file()
+    folder = writable_folder("output", output, FILES, overwrite or resuming)
     return folder, resuming
 
 
