@@ -89,7 +89,7 @@ CASES = {
     "schedule that breaks late": ({"scheduler": BreaksLate()}, "scheduler"),
     "schedule that breaks late, per epoch": ({"scheduler": BetaSchedule(BreaksLate(), per="epoch")}, "scheduler"),
     "two schedules": ({"scheduler": 1.0, "callbacks": [KLAnnealing()]}, "scheduler"),
-    "two schedules as callbacks": ({"callbacks": [KLAnnealing(), KLAnnealing()]}, "scheduler"),
+    "two schedules as callbacks": ({"callbacks": [KLAnnealing(), KLAnnealing()]}, "callbacks"),
     "a callback without a list": ({"callbacks": keras.callbacks.History()}, "callbacks"),
     "no list of callbacks": ({"callbacks": None}, "callbacks"),
     "text for callbacks": ({"callbacks": "a"}, "callbacks"),
@@ -110,6 +110,12 @@ def test_training_refuses(changes, name, tmp_path):
     assert caught.value.__cause__ is None
     assert same(weights(model), before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_schedules_as_callbacks_are_named():
+    two = [StepLog(), KLAnnealing(), BetaSchedule(lambda epoch: 1.0)]
+    with pytest.raises(ValueError, match=r"β at most\. Received: callbacks=\[StepLog, KLAnnealing, BetaSchedule\]\.$"):
+        train_vae(plain_vae(), small_dataset(), 1, batch_size=5, callbacks=two)
 
 
 def other_model():

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from vaelib._checks import argument_error, boolean, finite_float, positive_int
+from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import (
     BestModel,
     BetaSchedule,
@@ -197,9 +197,11 @@ def train_vae(
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:
     """The one β schedule of a training, from `scheduler` or among the callbacks; None leaves β to the model."""
     given = [callback for callback in callbacks if isinstance(callback, BetaSchedule)]
-    if len(given) + (scheduler is not None) > 1:
-        must = "be left out where a callback sets β, and only one may"
-        raise argument_error("scheduler", must, scheduler)
+    if len(given) > 1:
+        received = Described(f"[{', '.join(type(callback).__name__ for callback in callbacks)}]")
+        raise argument_error("callbacks", "hold one schedule of β at most", received)
+    if given and scheduler is not None:
+        raise argument_error("scheduler", "be left out where a callback sets β", scheduler)
     if given:
         return given[0]
     if scheduler is None or isinstance(scheduler, BetaSchedule):
