@@ -412,6 +412,43 @@ REFUSED: dict[str, tuple[Any, str, str]] = {  # configuration, the key that the 
     "unknown training key": (nested(num_epoch=3), "training.num_epoch", "Did you mean 'num_epochs'?"),
     "unknown key, flat": ({"num_epoch": 3}, "num_epoch", "Did you mean 'num_epochs'?"),
     "unknown key beside training": (nested() | {"datasets": "digits"}, "datasets", "Did you mean 'dataset'?"),
+    "children beside the others, flat": (
+        {"beta_scheduler_type": "hierarchical", "global_scheduler": {"type": "linear"}},
+        "global_scheduler",
+        "stand inside 'hierarchical_beta_config'",
+    ),
+    "children without a type": (
+        {"local_scheduler": {"type": "linear"}},
+        "local_scheduler",
+        "stand inside 'hierarchical_beta_config'",
+    ),
+    "children beside training": (
+        nested() | {"global_scheduler": {"type": "linear"}},
+        "global_scheduler",
+        "stand inside 'training.hierarchical_beta_config'",
+    ),
+    "children inside training": (
+        nested(global_scheduler={"type": "linear"}),
+        "training.global_scheduler",
+        "stand inside 'training.hierarchical_beta_config'",
+    ),
+    "a parameter outside its block": (
+        {"beta_scheduler_type": "cyclical", "cycle_length": 3},
+        "cycle_length",
+        "stand inside 'beta_scheduler_params'",
+    ),
+    "a model option outside its block": (nested(latent_dim=3), "training.latent_dim", "stand inside 'model'"),
+    "an objective's option outside its block": ({"sigma2": 0.1}, "sigma2", "stand inside 'objective'"),
+    "child that has children": (
+        children(global_scheduler={"type": "hierarchical"}),
+        f"{PARAMS}.global_scheduler",
+        "be a schedule of one number",
+    ),
+    "base that has children": (
+        restarts(base_scheduler_type="hierarchical"),
+        f"{PARAMS}.base_scheduler_type",
+        "be an open-loop schedule of one number",
+    ),
     "misspelt training": ({"trainning": {}}, "trainning", "Did you mean 'training'?"),
     "unknown model option": (nested() | {"model": {"latent_dims": 3}}, "model.latent_dims", "'latent_dim'?"),
     "unknown objective": (nested() | {"objective": {"free_bit": 3}}, "objective.free_bit", "'free_bits'?"),

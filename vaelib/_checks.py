@@ -81,16 +81,19 @@ def finite_float(
     maximum: float | None = None,
     exclusive: bool = False,
     remedy: str = "",
+    below: float | None = None,
 ) -> float:
     """Returns `value` as a float, or raises if it is not a finite number inside the bounds.
 
-    With `exclusive=True` the value must lie strictly above `minimum`; `maximum` is always allowed.
+    With `exclusive=True` the value must lie strictly above `minimum`; `maximum` is always allowed, `below` never.
     """
     must = "be a finite number"
     if minimum is not None:
         must += f" {'>' if exclusive else '>='} {minimum:g}"
     if maximum is not None:
         must += f"{' and' if minimum is not None else ''} <= {maximum:g}"
+    if below is not None:
+        must += f"{' and' if minimum is not None else ''} < {below:g}"
     if isinstance(value, bool | str):
         raise argument_error(name, must, value, remedy)
     try:
@@ -98,7 +101,7 @@ def finite_float(
     except (TypeError, ValueError, OverflowError):
         raise argument_error(name, must, value, remedy) from None
     too_low = minimum is not None and (number <= minimum if exclusive else number < minimum)
-    too_high = maximum is not None and number > maximum
+    too_high = (maximum is not None and number > maximum) or (below is not None and number >= below)
     if not math.isfinite(number) or too_low or too_high:
         raise argument_error(name, must, value, remedy)
     return number

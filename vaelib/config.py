@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from vaelib._checks import argument_error, boolean, finite_float, positive_int, renamed
-from vaelib._json import json_copy, known_entries, read_object
+from vaelib._json import joined, json_copy, known_entries, read_object
 from vaelib.data import Dataset, load_dataset
 from vaelib.schedules import KL_ANNEALING_EPOCHS, HierarchicalBetaScheduler, LinearBetaScheduler
 from vaelib.schedules._configured import configured
+from vaelib.schedules.factory import parameter_names
 
 LATENT_DIM, GROUP_DIM = 16, 8  # default units: of a model with one group, of each group of a hierarchical one
 MODEL_OPTIONS = (
@@ -147,6 +148,7 @@ class TrainingConfig:
         """
         if not isinstance(config, Mapping):
             raise argument_error("config", "be a mapping", config)
+        _refuse_misplaced(config)
         if "training" not in config:
             return cls(**known_entries("", config, (*TRAINING_KEYS, *OTHER_KEYS, "training")))
         for key in TRAINING_KEYS:
@@ -222,6 +224,23 @@ class TrainingConfig:
 
 OTHER_KEYS = ("dataset", "split_seed", "model", "objective")
 TRAINING_KEYS = tuple(f.name for f in fields(TrainingConfig) if f.name not in OTHER_KEYS)
+
+
+def _refuse_misplaced(config: Mapping[str, Any]) -> None:
+    """Raises if an option of the schedule, the model or the objective stands outside its block."""
+    nested = config.get("training")
+    training, prefix = (nested, "training.") if isinstance(nested, Mapping) else (config, "")
+    blocks = {
+        f"{prefix}hierarchical_beta_config": parameter_names("hierarchical"),
+        f"{prefix}beta_scheduler_params": parameter_names(training.get("beta_scheduler_type")),
+        "model": MODEL_OPTIONS,
+        "objective": OBJECTIVE_OPTIONS,
+    }
+    for path, place in {"": config, "training": training if prefix else {}}.items():
+        for block, keys in blocks.items():
+            for key in keys or ():
+                if key in place:
+                    raise argument_error(joined(path, key), f"stand inside {block!r}", place[key])
 
 
 def _classes(dataset: Dataset) -> int:

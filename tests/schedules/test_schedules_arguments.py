@@ -37,7 +37,7 @@ BAD = {
     "warm_restart": (
         {},
         {
-            "base_scheduler_type": (*TEXT, "warm_restart", "capacity"),
+            "base_scheduler_type": (*TEXT, "warm_restart", "capacity", "hierarchical"),
             "base_scheduler_kwargs": (3, NAN, True, "a", [], {"unknown": 1}, {1: 2}, {"max_beta": NAN}),
             "restart_interval": (*LENGTH, 1.5, 40.0),
             "restart_multiplier": (*WEIGHT, 0, 0.99),

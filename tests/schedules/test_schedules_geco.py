@@ -64,5 +64,7 @@ def test_errors_name_the_limits() -> None:
         GecoBetaScheduler(1.0, min_beta=0.0)
     with pytest.raises(ValueError, match="`tolerance` must be a finite number >= 0. Received: tolerance=-1.0"):
         GecoBetaScheduler(-1.0, unit="squared_error")
-    with pytest.raises(ValueError, match="`smoothing` must be < 1. Received: smoothing=1.0"):
-        GecoBetaScheduler(1.0, smoothing=1.0)
+    for smoothing in (1.0, 1.5, -0.1):
+        message = rf"^Argument `smoothing` must be a finite number >= 0 and < 1\. Received: smoothing={smoothing}\.$"
+        with pytest.raises(ValueError, match=message):
+            GecoBetaScheduler(1.0, smoothing=smoothing)

@@ -131,7 +131,14 @@ def test_registered_children(monkeypatch) -> None:
         (0.5, "` must be a schedule of one number, or its configuration. Received: {}=0.5"),
         ("cosine", "` must be a schedule of one number, or its configuration. Received: {}='cosine'"),
         (lambda epoch: 1.0, "` must be a schedule of one number"),
-        ({"type": "capacity"}, "` must be a schedule of one number"),
+        (
+            {"type": "capacity"},
+            "` must be a schedule of one number, or its configuration. Received: {}={{'type': 'capac",
+        ),
+        (
+            {"type": "hierarchical"},
+            "` must be a schedule of one number, or its configuration. Received: {}={{'type': '",
+        ),
         ({"type": "hierarchical", **MIXED}, "` must be a schedule of one number"),
         ({}, "` must be a mapping with a 'type'"),
         ({"max_beta": 1.0}, "` must be a mapping with a 'type'"),

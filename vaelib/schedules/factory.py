@@ -65,11 +65,22 @@ def build(type: Any, params: Any, type_argument: str = "type", params_argument: 
 
 def from_mapping(name: str, config: Mapping[Any, Any]) -> Any:
     """Returns the scheduler of a configuration with "type", which the caller's argument `name` holds."""
+    return build(*type_and_params(name, config), f"{name}['type']", name)
+
+
+def type_and_params(name: str, config: Any) -> tuple[Any, dict[Any, Any]]:
+    """Returns what a configuration of a schedule of one number holds: its "type", and the parameters beside it."""
     if not isinstance(config, Mapping) or "type" not in config:
         remedy = "It reads {'type': 'cosine', 'max_beta': 0.01, 'warmup_epochs': 10}, for example."
         raise argument_error(name, "be a mapping with a 'type'", config, remedy)
-    params = {key: value for key, value in config.items() if key != "type"}
-    return build(config["type"], params, f"{name}['type']", name)
+    if not gives_one_number(config["type"]):
+        raise argument_error(name, "be a schedule of one number, or its configuration", config)
+    return config["type"], {key: value for key, value in config.items() if key != "type"}
+
+
+def gives_one_number(type: Any) -> bool:
+    """Whether schedules of a type give one number; of types that are not the library's only what they build tells."""
+    return not isinstance(type, str) or type not in _BUILT_IN or issubclass(_built_in(type), BetaScheduler)
 
 
 def register_beta_scheduler(type: str, factory: Callable[..., Callable[[float], Any]]) -> None:

@@ -102,7 +102,4 @@ def moving_average(state: Mapping[str, Any], name: str, figure: Any, smoothing: 
 
 def smoothing_factor(value: Any) -> float:
     """Returns the factor of a moving average as a float in [0, 1), or raises."""
-    smoothing = finite_float("smoothing", value, minimum=0.0, maximum=1.0)
-    if smoothing == 1.0:
-        raise argument_error("smoothing", "be < 1", value)
-    return smoothing
+    return finite_float("smoothing", value, minimum=0.0, below=1.0)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from vaelib._checks import argument_error, finite_float, positive_int
 from vaelib.schedules.base import BetaScheduler, set_fields
-from vaelib.schedules.factory import build
+from vaelib.schedules.factory import build, gives_one_number
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
 _HORIZON = 1_000_000  # epochs; no run is longer
@@ -58,9 +58,11 @@ class WarmRestartBetaScheduler(BetaScheduler):
         interval = positive_int("restart_interval", self.restart_interval)
         multiplier = finite_float("restart_multiplier", self.restart_multiplier, minimum=1.0)
         kwargs = {} if self.base_scheduler_kwargs is None else self.base_scheduler_kwargs
+        must = "be an open-loop schedule of one number that does not restart itself"
+        if not gives_one_number(self.base_scheduler_type):
+            raise argument_error("base_scheduler_type", must, self.base_scheduler_type)
         base = build(self.base_scheduler_type, kwargs, "base_scheduler_type", "base_scheduler_kwargs")
         if not isinstance(base, BetaScheduler) or isinstance(base, FeedbackBetaScheduler | WarmRestartBetaScheduler):
-            must = "be an open-loop schedule of one number that does not restart itself"
             raise argument_error("base_scheduler_type", must, self.base_scheduler_type)
         config = base.get_config()
         set_fields(
