@@ -179,3 +179,14 @@ def test_epochs_must_rise() -> None:
         ReconstructionBetaScheduler(DOCUMENT_LEVELS, unit="epoch")
     with pytest.raises(ValueError, match="`levels` must be pairs of numbers, their errors strictly falling"):
         ReconstructionBetaScheduler(DOCUMENT_EPOCHS, unit="nats")
+
+
+def test_levels_at_both_ends_of_what_a_float_holds() -> None:
+    """Their distance is infinite; β is a share of it all the same."""
+    levels = [(1e308, 0.0), (-1e308, 1.0)]
+    arguments = {"levels": levels, "unit": "nats", "interpolation": "linear", "allow_decrease": True}
+    scheduler = ReconstructionBetaScheduler(**arguments)
+    for error, beta in ((1.7e308, 0.0), (1e308, 0.0), (5e307, 0.25), (0.0, 0.5), (-1e308, 1.0), (-1.7e308, 1.0)):
+        assert scheduler.update({"reconstruction_loss": error}) == pytest.approx(beta)
+    tiny = ReconstructionBetaScheduler([(5e-324, 0.0), (0.0, 1.0)], unit="nats", interpolation="linear")
+    assert tiny.update({"reconstruction_loss": 0.0}) == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ class LevelsByError(ReconstructionBetaScheduler, FeedbackBetaScheduler):
             if self.interpolation == "step":
                 beta = xp.where(error <= lower, after, beta)
             else:
-                share = xp.clip((upper - error) / (upper - lower), 0.0, 1.0)
+                scale = 1.0 if math.isfinite(upper - lower) else 0.5  # the distance of two floats may be none
+                share = xp.clip((upper * scale - error * scale) / (upper * scale - lower * scale), 0.0, 1.0)
                 beta = xp.where(error <= upper, before * (1.0 - share) + after * share, beta)
         return xp.clip(beta, *self.bounds)
 
