@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import keras
@@ -38,6 +40,28 @@ def plain_vae(objective: Objective | None = None, **options: Any) -> BetaVAE:
 
 def compiled(model: BetaVAE, optimizer: Any = None, **options: Any) -> BetaVAE:
     model.compile(optimizer=optimizer or keras.optimizers.Adam(1e-2), jit_compile=False, **options)
+    return model
+
+
+@cache
+def _made(make: Callable[[], BetaVAE], role: str) -> tuple[BetaVAE, list[tuple[Any, np.ndarray]]]:
+    model = make()
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *([] if optimizer is None else optimizer.variables)]
+    return model, [(variable, np.array(variable)) for variable in variables]
+
+
+def reused(make: Callable[[], BetaVAE], role: str = "") -> BetaVAE:
+    """The model that `make` built when it was first asked for in this role, every variable as it was then.
+
+    Nothing is compiled anew, which is most of the time that a short training takes. A model handed out before is the
+    same one: keep numbers of it and not the model.
+    """
+    model, first = _made(make, role)
+    for variable, value in first:
+        variable.assign(value)
     return model
 
 

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+import warnings
+from typing import NamedTuple
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
-from small_models import examples, fit, plain_vae, same, small_dataset, small_vae, weights
+from small_models import examples, fit, plain_vae, reused, same, small_dataset, small_vae, weights
 
 from vaelib import (
     BestModel,
@@ -42,25 +45,38 @@ class InterruptAfter(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def run(output, interrupt=None, make=small_vae, dataset=None, epochs=EPOCHS, **arguments):
+class Outcome(NamedTuple):
+    """What a training has left, copied: the next one has the model."""
+
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    history: pd.DataFrame
+    steps: pd.DataFrame
+    best_epoch: int | None
+    test: tuple[float | None, ...]
+    failure: str | None
+
+
+def run(output, interrupt=None, make=small_vae, dataset=None, epochs=EPOCHS, role=None, **arguments):
+    """A training from the first weights; one that resumes has another model than the one that it goes on with."""
     callbacks = [] if interrupt is None else [InterruptAfter(interrupt)]
     if callable(make_scheduler := arguments.get("scheduler")) and not isinstance(make_scheduler, Scheduler):
         arguments["scheduler"] = make_scheduler()  # a new object at each call, as in another process
     arguments = {"batch_size": 11, "learning_rate": 1e-2, "callbacks": callbacks} | arguments
-    model = make()
+    model = reused(make, role or ("resumed" if arguments.get("resume") else "begun"))
     dataset = dataset or small_dataset()
     if interrupt is None:
-        return train_vae(model, dataset, epochs, output=output, **arguments)
+        result = train_vae(model, dataset, epochs, output=output, **arguments)
+        optimizer = [np.array(variable) for variable in model.optimizer.variables]
+        return Outcome(weights(model), optimizer, *(getattr(result, name) for name in Outcome._fields[2:]))
     with pytest.raises(KeyboardInterrupt):
         train_vae(model, dataset, epochs, output=output, **arguments)
     return None
 
 
 def assert_same(one, other):
-    assert same(weights(one.model), weights(other.model))
-    assert same(
-        [np.asarray(v) for v in one.model.optimizer.variables], [np.asarray(v) for v in other.model.optimizer.variables]
-    )
+    assert same(one.weights, other.weights)
+    assert same(one.optimizer, other.optimizer)
     assert one.history.equals(other.history)
     assert one.steps.equals(other.steps)
     assert one.best_epoch == other.best_epoch
@@ -97,15 +113,23 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module", params=CASES, ids=CASES.keys())
+def case(request, tmp_path_factory):
+    """The name and the arguments of a training, and what it ends with where nothing interrupts it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*highest value")
+        whole = run(tmp_path_factory.mktemp("whole"), **CASES[request.param])
+    return request.param, CASES[request.param], whole
+
+
 @pytest.mark.filterwarnings("ignore:.*highest value")
-@pytest.mark.parametrize("arguments", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("interrupt", [1, 4])
-def test_resumed_equals_uninterrupted(tmp_path, arguments, interrupt):
-    whole = run(tmp_path / "whole", **arguments)
-    run(tmp_path / "parts", interrupt, **arguments)
+def test_resumed_equals_uninterrupted(tmp_path, case, interrupt):
+    name, arguments, whole = case
+    run(tmp_path, interrupt, **arguments)
     if interrupt < len(whole.history):
-        assert_same(run(tmp_path / "parts", resume=True, **arguments), whole)
-    assert load_vae(tmp_path / "parts" / "vae.keras").seed == 0
+        assert_same(run(tmp_path, resume=True, role=name, **arguments), whole)  # each case in a model of its own
+    assert load_vae(tmp_path / "vae.keras").seed == 0
 
 
 def test_resumed_in_another_process(tmp_path):
@@ -116,7 +140,7 @@ def test_resumed_in_another_process(tmp_path):
     whole = run(tmp_path / "whole", scheduler=LinearBetaScheduler(1.0, 3))
     run(tmp_path / "parts", 3, scheduler=LinearBetaScheduler(1.0, 3))
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "parts"), __file__.rpartition("/")[0]], check=True)
-    assert same(weights(load_vae(tmp_path / "parts" / "vae.keras")), weights(whole.model))
+    assert same(weights(load_vae(tmp_path / "parts" / "vae.keras")), whole.weights)
     assert (tmp_path / "parts" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
 
 
@@ -236,5 +260,5 @@ def test_best_weights_before_any_epoch_counts_are_none(tmp_path):
     whole = run(tmp_path / "whole", scheduler=LinearBetaScheduler(1.0, 5))
     run(tmp_path / "parts", 2, scheduler=LinearBetaScheduler(1.0, 5))
     assert_same(run(tmp_path / "parts", resume=True, scheduler=LinearBetaScheduler(1.0, 5)), whole)
-    assert isinstance(build_vae((4, 3), 2), type(whole.model))
+    assert type(load_vae(tmp_path / "parts" / "vae.keras")) is type(build_vae((4, 3), 2))
     assert BestModel().get_state() == {}
