@@ -154,6 +154,7 @@ def test_every_random_layer_is_a_function_of_seed_and_step():
     assert same(*states)
 
 
+@pytest.mark.filterwarnings("ignore:beta comes to")
 def test_a_resumed_training_repeats_an_uninterrupted_one(tmp_path):
     def train(model, start, stop):
         fit(model, examples(40), 16, stop, start, [KLAnnealing(0, 2, total_epochs=3)])

@@ -177,7 +177,8 @@ def test_stopping_and_learning_rate_count_only_after_warmup(scripted):
 
 def test_unfinished_warmup_warns_and_keeps_the_last_weights():
     keep = Keep()
-    with pytest.warns(UserWarning, match=r"at most in 2 epochs, not to its highest value 1: .*No epoch counts"):
+    said = r"at most in 2 epochs, not to its highest value 1: .*\. The warm-up ends at epoch 5: no epoch counts"
+    with pytest.warns(UserWarning, match=said):
         result = train_vae(
             plain_vae(), small_dataset(), 2, scheduler=LinearBetaScheduler(1, 5), batch_size=50, callbacks=[keep]
         )
@@ -189,7 +190,7 @@ def test_unfinished_warmup_warns_and_keeps_the_last_weights():
 @pytest.mark.parametrize("per", ["step", "epoch"])
 def test_warmup_that_ends_with_the_training_leaves_no_epoch_that_counts(scripted, per):
     scripted([1, 2, 3])
-    with pytest.warns(UserWarning, match="highest value at epoch 3, when this training of 3 epochs is over"):
+    with pytest.warns(UserWarning, match="The warm-up ends at epoch 3: no epoch counts as best"):
         result = train_vae(plain_vae(), small_dataset(), 3, scheduler=KLAnnealing(0, 1, 3, per), batch_size=25)
     assert result.best_epoch is None
     assert result.steps.beta.max() < 1

@@ -4,8 +4,9 @@ import pytest
 import tensorflow as tf
 from small_models import compiled, examples, fit, plain_vae
 
-from vaelib import BetaSchedule, KLAnnealing, LinearBetaScheduler, StepLog
+from vaelib import BetaSchedule, CyclicalBetaScheduler, KLAnnealing, LinearBetaScheduler, StepLog
 
+pytestmark = pytest.mark.filterwarnings("ignore:beta comes to .* at most")  # most trainings here end early
 STEPS = 7  # of 8 examples, the last of 2
 
 
@@ -130,6 +131,28 @@ def test_annealing_by_hand():
     assert [up.scheduler(epoch) for epoch in (0, 2.5, 10, 11, 500)] == [0.0, 0.25, 1.0, 1.0, 1.0]
     assert [down.scheduler(epoch) for epoch in (0, 2, 4, 5)] == [2.0, 1.25, 0.5, 0.5]
     assert (up.first_peak(3), down.first_peak(3), KLAnnealing(1, 1, 10).first_peak(3)) == (10, 4, 0)
+
+
+def test_annealing_downwards_is_to_end_at_its_target():
+    assert KLAnnealing(2.0, 0.5, total_epochs=4).finish_warning(4, STEPS) is not None
+    assert KLAnnealing(2.0, 0.5, total_epochs=4).finish_warning(5, STEPS) is None
+    assert KLAnnealing(0.0, 1.0, total_epochs=40).finish_warning(10, 100).startswith("beta comes to 0.25 at most")
+
+
+def test_plain_fit_warns_once_a_training_of_an_end_away_from_the_top():
+    model, callback = eager(), BetaSchedule(CyclicalBetaScheduler(2))
+    said = "beta ends at 0.0495 after 2 epochs, away from its highest value 1: choose a schedule"
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=said) as caught:
+            fit(model, examples(50), 8, 2, callbacks=[callback])
+        assert len(caught) == 1
+
+
+def test_plain_fit_warns_of_epochs_whatever_their_steps():
+    said = "beta ends at 2 after 1 epoch, away from its final value 0.5: train for 5 epochs"
+    callback = KLAnnealing(2.0, 0.5, total_epochs=4, per="epoch")
+    with pytest.warns(UserWarning, match=said):
+        fit(eager(), examples(8), 8, 1, callbacks=[callback])
 
 
 def test_first_peak_of_a_schedule_and_of_any_callable():

@@ -70,6 +70,20 @@ def test_a_long_rise_is_recommended_whole() -> None:
     assert "train for 300 epochs" in finish_warning(LinearBetaScheduler(warmup_epochs=300), 10, STEPS)
 
 
+def test_a_schedule_that_falls_is_to_end_at_its_last_value() -> None:
+    falling = ReconstructionBetaScheduler([(0, 1.0), (10, 0.2)], unit="epoch", interpolation="linear")
+    assert finish_warning(falling, 10, 100) is None  # 0.2008 at the last step
+    assert finish_warning(falling, 5, STEPS) == (
+        "beta ends at 0.604 after 5 epochs, away from its final value 0.2: train for 10 epochs or let it come there"
+        " earlier."
+    )
+    hill = ReconstructionBetaScheduler([(0, 0.1), (3, 1.0), (6, 0.5)], unit="epoch")
+    assert finish_warning(hill, 7, STEPS) is None
+    assert "ends at 1 after 5 epochs, away from its final value 0.5: train for 7 epochs" in finish_warning(
+        hill, 5, STEPS
+    )
+
+
 def test_one_step_an_epoch_needs_one_epoch_more() -> None:
     scheduler = LinearBetaScheduler(warmup_epochs=10)
     assert "comes to 0.9 at most in 10 epochs" in finish_warning(scheduler, 10, 1)

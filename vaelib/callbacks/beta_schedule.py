@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from vaelib._checks import Described, argument_error, finite_float, one_of
 from vaelib.callbacks.step_log import StepReader
-from vaelib.schedules import LinearBetaScheduler, beta_table, finish_warning, first_peak
+from vaelib.schedules import beta_table, finish_warning, first_peak, get_beta_scheduler
 from vaelib.schedules.base import Scheduler
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
@@ -39,6 +40,9 @@ class BetaSchedule(StepReader):
     Raises:
         ValueError: if `scheduler` is no callable or returns a value that is not finite and >= 0; if the
             number of steps is unknown to `fit` and `per="step"`; if the schedule does not fit the model.
+
+    Warns:
+        UserWarning: when training begins, if β will not end at its final value (`finish_warning`).
     """
 
     def __init__(self, scheduler: Callable[[float], Any], per: str = "step") -> None:
@@ -49,7 +53,7 @@ class BetaSchedule(StepReader):
         self.per = one_of("per", per, ("step", "epoch"))
         self.parts: dict[str, Callable[[float], float]] = getattr(scheduler, "parts", {"beta": scheduler})
         self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
-        self._planned = False
+        self._planned = self._announced = False
 
     def description(self) -> str:
         """Returns what must be the same when a training is resumed; of a function no more than its name can be."""
@@ -89,6 +93,13 @@ class BetaSchedule(StepReader):
         """Returns a sentence if β will not end at its highest value in a run of that length (see `schedules`)."""
         return finish_warning(self.scheduler, epochs, 1 if self.per == "epoch" else steps_per_epoch)
 
+    def announce(self, epochs: int, steps_per_epoch: int, consequence: str = "") -> None:
+        """Warns, once a training and at the caller's caller, if β will not end well or there is a `consequence`."""
+        said = [self.finish_warning(epochs, steps_per_epoch), consequence]
+        if any(said) and not self._announced:
+            warnings.warn(" ".join(filter(None, said)), stacklevel=3)
+        self._announced = True
+
     def first_peak(self, epochs: int) -> float:
         """Returns the epoch at which β first reaches its highest value; a whole one if β is set once an epoch.
 
@@ -106,6 +117,9 @@ class BetaSchedule(StepReader):
         """Checks that schedule and model fit; forgets the plan of an earlier training."""
         self.check(self.model)
         self._planned = False
+        if steps := 1 if self.per == "epoch" else self.params["steps"]:
+            self.announce(self.params["epochs"], steps)
+        self._announced = False
         self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
         self.model.use_feedback(self._feedback("step"))
 
@@ -218,9 +232,10 @@ class KLAnnealing(BetaSchedule):
     ) -> None:
         start = finite_float("start_beta", start_beta, minimum=0)
         target = finite_float("target_beta", target_beta, minimum=0)
-        progress = LinearBetaScheduler(1.0, finite_float("total_epochs", total_epochs, minimum=0, exclusive=True))
-        self.start_beta, self.target_beta, self.total_epochs = start, target, progress.warmup_epochs
-        super().__init__(lambda epoch: start + (target - start) * progress(epoch), per)
+        length = finite_float("total_epochs", total_epochs, minimum=0, exclusive=True)
+        self.start_beta, self.target_beta, self.total_epochs = start, target, length
+        levels = [(0.0, start), (length, target)]
+        super().__init__(get_beta_scheduler("reconstruction", levels=levels, unit="epoch", interpolation="linear"), per)
 
     def description(self) -> str:
         """Returns the arguments."""

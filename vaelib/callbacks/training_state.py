@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -57,8 +57,11 @@ class TrainingState(VAECallback):
         arrays = _read(self.path)
         notes = json.loads(str(arrays.pop("notes")))
         for name, value in self.settings.items():
-            if notes["settings"].get(name) != value:
-                received = Described(f"{value!r}, where the interrupted training had {notes['settings'].get(name)!r}")
+            if differences := list(_differences(notes["settings"].get(name), value)):
+                place, before, now = differences[-1]
+                received = Described(
+                    f"{now!r}{place and f' at {place}'}, where the interrupted training had {before!r}"
+                )
                 remedy = "Repeat its arguments, or start anew with overwrite=True."
                 raise argument_error(name, "be as before to resume a training", received, remedy)
         self.epochs_done, self.stopped = notes["epochs_done"], notes["stopped"]
@@ -106,12 +109,21 @@ class TrainingState(VAECallback):
             np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
 
 
-def fingerprint(*arrays: np.ndarray) -> str:
-    """Returns a short name of arrays' shapes and bytes."""
-    crc = 0
-    for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(str(array.shape).encode(), crc))
-    return f"{crc:08x}"
+def fingerprint(array: np.ndarray) -> str:
+    """Returns an array's shape and a checksum of its bytes."""
+    return f"{array.shape} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
+
+
+def _differences(before: Any, now: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two nested settings differ, each with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            yield from _differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for i, pair in enumerate(zip(before, now, strict=True)):
+            yield from _differences(*pair, f"{place}[{i}]")
+    elif before != now:
+        yield place, before, now
 
 
 def _variables(model: Any) -> dict[str, list[Any]]:

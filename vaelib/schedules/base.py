@@ -83,7 +83,7 @@ class Scheduler(ABC):
 class BetaScheduler(Scheduler):
     """β as a function of the epoch, counted from 0 and fractional inside an epoch.
 
-    A subclass defines `_beta` and `warmup_end`, and `bounds` where it knows them; see `Scheduler` for the rest.
+    A subclass defines `_beta` and `warmup_end`, and `bounds` and `final` where it knows them; see `Scheduler`.
     """
 
     def __call__(self, epoch: float) -> float:
@@ -107,6 +107,11 @@ class BetaScheduler(Scheduler):
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest β that it can give; (0, inf) where that is not known."""
         return 0.0, math.inf
+
+    @property
+    def final(self) -> float:
+        """The value that a run should end at: the highest one, unless the schedule falls towards another."""
+        return self.bounds[1]
 
     @property
     def parts(self) -> dict[str, BetaScheduler]:

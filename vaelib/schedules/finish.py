@@ -1,4 +1,4 @@
-"""What to say before a run in which a schedule does not end at its highest value."""
+"""What to say before a run in which a schedule does not end where it should."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _SEARCH = 10_000  # epochs
 
 
 def finish_warning(scheduler: Callable[[float], Any], epochs: int, steps_per_epoch: int) -> str | None:
-    """Returns one sentence if a schedule will not end at its highest value, or None.
+    """Returns one sentence if a schedule will not end at its final value, or None.
 
-    That is so when β at the last step differs from the schedule's highest by more than 1 % of its range: the run
-    is shorter than the rise, a cycle stops at its low point, or a restart came shortly before the end. The sentence
-    names the nearest length of the run that would end at the top, where there is one.
+    The final value is the highest one, unless the schedule falls towards another (`BetaScheduler.final`). The sentence
+    is due when β at the last step differs from it by more than 1 % of the schedule's range: the run is shorter than the
+    rise, a cycle stops at its low point, or a restart came shortly before the end. It names the nearest length of the
+    run that would end well, where there is one.
 
     Args:
         scheduler: a schedule. Feedback schedules, whose end cannot be known, and functions that are no
@@ -48,32 +49,37 @@ def finish_warning(scheduler: Callable[[float], Any], epochs: int, steps_per_epo
 
 
 def _part_warning(name: str, part: BetaScheduler, epochs: int, steps: int) -> str | None:
-    low, high = part.bounds
+    (low, high), final = part.bounds, part.final
     if high == math.inf:
         return None
 
     def close(value: float) -> bool:
-        return high - value <= _TOLERANCE * (high - low) * (1 + 1e-9)  # the last bits are rounding
+        return abs(final - value) <= _TOLERANCE * (high - low) * (1 + 1e-9)  # the last bits are rounding
 
-    def ends_high(length: int) -> bool:
+    def ends_well(length: int) -> bool:
         return close(part(length - 1 / steps))
 
-    if ends_high(epochs):
+    if ends_well(epochs):
         return None
+    length = _run_length(part, epochs, ends_well)
+    train = "" if length is None else f"train for {_epochs(length)} or "
+    end = f"{name} ends at {part(epochs - 1 / steps):.3g} after {_epochs(epochs)}, away from its"
+    if final < high:
+        return f"{end} final value {final:.3g}: {train}let it come there earlier."
     reached = float(max(evaluate(part, [step / steps for step in range(epochs * steps)])))
-    length = _run_length(part, epochs, ends_high)
-    train = "" if length is None else f"train for {length} epochs or "
     if close(reached):
-        last = part(epochs - 1 / steps)
-        end = f"{name} ends at {last:.3g} after {epochs} epochs, away from its highest value {high:.3g}"
-        return f"{end}: {train}choose a schedule that ends at the top."
-    end = f"{name} comes to {reached:.3g} at most in {epochs} epochs, not to its highest value {high:.3g}"
+        return f"{end} highest value {high:.3g}: {train}choose a schedule that ends at the top."
+    end = f"{name} comes to {reached:.3g} at most in {_epochs(epochs)}, not to its highest value {high:.3g}"
     return f"{end}: {train}let it rise faster."
 
 
-def _run_length(part: BetaScheduler, epochs: int, ends_high: Callable[[int], bool]) -> int | None:
-    """Returns the length nearest to `epochs` with which the run ends at the top; the whole rise where that is ahead."""
+def _epochs(number: int) -> str:
+    return f"{number} epoch{'s' if number > 1 else ''}"
+
+
+def _run_length(part: BetaScheduler, epochs: int, ends_well: Callable[[int], bool]) -> int | None:
+    """Returns the length nearest to `epochs` with which the run ends well; the whole rise where that is ahead."""
     rise = math.ceil(getattr(part, "warmup_end", 0))
     candidates = [rise, rise + 1] if rise > epochs else []
     candidates += [length for away in range(1, _SEARCH) for length in (epochs + away, epochs - away) if length > 0]
-    return next((length for length in candidates if ends_high(length)), None)
+    return next((length for length in candidates if ends_well(length)), None)

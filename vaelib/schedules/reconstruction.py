@@ -168,6 +168,11 @@ class LevelsByEpoch(ReconstructionBetaScheduler):
         start, beta = max(self._pairs, key=lambda level: level[1])
         return 0.0 if beta == self._pairs[0][1] else start
 
+    @property
+    def final(self) -> float:
+        """The last level's β."""
+        return self._pairs[-1][1]
+
 
 def _checked_levels(levels: Any, unit: str) -> Levels:
     if levels is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -105,8 +104,8 @@ def train_vae(
     Returns:
         A `TrainingResult`. Training that breaks (a loss that is NaN or infinite) ends early with a
         RuntimeWarning and `failure` set; the model keeps its last finite weights. A schedule that will not end at its
-        highest β inside the run (`finish_warning`), or reaches it too late for any epoch to count as best, is a
-        UserWarning before training starts.
+        final β inside the run (`finish_warning`), a warm-up too long for any epoch to count as best, and a training to
+        resume that has all its epochs already are UserWarnings before training starts.
 
     Raises:
         ValueError: before anything is trained or written, if an argument or the data is unusable.
@@ -140,12 +139,9 @@ def train_vae(
         if isinstance(callback, TensorBoardLog):
             callback.prepare(model, resumed=resuming)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
-    unfinished = None if schedule is None else schedule.finish_warning(epochs, steps_per_epoch)
-    if best.counted_from >= epochs:
-        late = f"β reaches its highest value at epoch {warmup_end:g}, when this training of {epochs} epochs is over."
-        unfinished = f"{unfinished or late} No epoch counts as best, and the last weights are kept."
-    if unfinished:
-        warnings.warn(unfinished, stacklevel=2)
+    if schedule is not None:
+        too_late = f"The warm-up ends at epoch {warmup_end:g}: no epoch counts as best, and the last weights are kept."
+        schedule.announce(epochs, steps_per_epoch, too_late if best.counted_from >= epochs else "")
 
     if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
         # a learned σ² starts where a decoder that knows only the mean would have it
@@ -160,10 +156,12 @@ def train_vae(
         stopping = {"patience": early_stopping, "start_from_epoch": best.counted_from, "mode": "min"}
         active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
     state = None
+    scheduled = () if schedule is None else schedule.parts
     if folder is not None:
         settings = {
-            "model": fingerprint(_configuration(model)),
-            "dataset": fingerprint(*keras.tree.flatten([data["train"], data["val"]])),
+            "model": _configuration(model),
+            "dataset": keras.tree.map_structure(fingerprint, {name: data[name] for name in ("train", "val")}),
+            **{name: float(weight) for name, weight in model.scheduled.items() if name not in scheduled},
             "batch_size": batch_size,
             "scheduler": None if schedule is None else schedule.description(),
             "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
@@ -173,6 +171,9 @@ def train_vae(
         state = TrainingState(folder / STATE, settings, active)
         if resuming:
             state.load(model)
+            if state.stopped or state.epochs_done >= epochs:
+                done = f"{state.epochs_done} epochs" + (", and was stopped" if state.stopped else "")
+                warnings.warn(f"The training in `output` has {done}: there is nothing to resume.", stacklevel=2)
     active += [callback for callback in callbacks if callback is not schedule]
     if verbose == 1:
         active.append(EpochProgress())
@@ -211,8 +212,8 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
 
 
-def _configuration(model: VAE) -> np.ndarray:
-    """The model's configuration as bytes, without the numbers that a schedule sets and the names that Keras counts."""
+def _configuration(model: VAE) -> Any:
+    """The model's configuration without the numbers that a schedule sets and the names that Keras counts."""
     passing = {*model.scheduled, "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
 
     def lasting(config: Any) -> Any:
@@ -220,7 +221,7 @@ def _configuration(model: VAE) -> np.ndarray:
             return {key: lasting(value) for key, value in config.items() if key not in passing}
         return [lasting(value) for value in config] if isinstance(config, list | tuple) else config
 
-    return np.frombuffer(json.dumps(lasting(model.get_config()), sort_keys=True, default=repr).encode(), "uint8")
+    return lasting(model.get_config())
 
 
 def _compile(model: VAE, learning_rate: Any, steps_per_epoch: int) -> None:
