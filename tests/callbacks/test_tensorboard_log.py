@@ -1,10 +1,12 @@
 """The event files read back: which tags, every step, and the numbers of history and step log, bit for bit."""
 
+from functools import cache, partial
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import compiled, examples, fit, plain_vae, small_dataset, small_vae
+from small_models import compiled, examples, fit, plain_vae, reused, small_dataset, small_vae
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vaelib import (
@@ -56,9 +58,20 @@ def float32(values):
     return [float(np.float32(value)) for value in values]
 
 
+@cache
+def ready(likelihood="gaussian", local_dim=None, **options):
+    """What makes a compiled model, the same function for the same options."""
+    model_options = {} if local_dim is None else {"local_dim": local_dim}
+    return lambda: compiled(plain_vae(Objective(likelihood), **model_options), **options)
+
+
+def stepwise(**options):
+    return reused(ready(**options))
+
+
 def train(folder, scheduler, epochs=4, model=None, **arguments):
     arguments |= {"scheduler": scheduler, "batch_size": 11, "callbacks": [TensorBoardLog(folder)]}
-    return train_vae(model or plain_vae(), small_dataset(), epochs, **arguments)
+    return train_vae(model or reused(plain_vae), small_dataset(), epochs, **arguments)
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -89,7 +102,7 @@ CASES = {
 
 @pytest.mark.parametrize(("scheduler", "options", "tags"), CASES.values(), ids=CASES.keys())
 def test_exactly_the_documented_tags_with_the_numbers_of_history_and_steps(tmp_path, scheduler, options, tags):
-    result = train(tmp_path / "run", scheduler, model=plain_vae(**options))
+    result = train(tmp_path / "run", scheduler, model=plain_vae(**options) if options else None)
     found = runs(tmp_path / "run")
     assert {run: set(scalars) for run, scalars in found.items()} == tags
     batch_names = {
@@ -116,7 +129,7 @@ def test_exactly_the_documented_tags_with_the_numbers_of_history_and_steps(tmp_p
 def test_values_by_hand(tmp_path):
     """β of five steps an epoch: linear over two epochs, from 0 again at epoch 2."""
     schedule = BetaSchedule(WarmRestartBetaScheduler("linear", {"warmup_epochs": 2}, 2))
-    fit(compiled(plain_vae()), X, 11, 3, callbacks=[schedule, TensorBoardLog(tmp_path)])
+    fit(stepwise(), X, 11, 3, callbacks=[schedule, TensorBoardLog(tmp_path)])
     scalars = read(tmp_path)
     rise = [i / 10 for i in range(10)]
     assert [value for _, value in scalars["Batch/Beta"]] == float32([*rise, *rise[:5]])
@@ -127,7 +140,7 @@ def test_values_by_hand(tmp_path):
 
 
 def test_the_comparison_is_one_tag_in_two_runs(tmp_path):
-    fit(compiled(plain_vae(local_dim=2)), X, 11, 3, callbacks=[BetaSchedule(HIERARCHICAL), TensorBoardLog(tmp_path)])
+    fit(stepwise(local_dim=2), X, 11, 3, callbacks=[BetaSchedule(HIERARCHICAL), TensorBoardLog(tmp_path)])
     cosine = (1 - np.cos(0.8 * np.pi)) / 2  # at the last of five steps of a warm-up of one epoch
     expected = {"global": [cosine, 1.0, cosine], "local": [0.8 / 6, 1.8 / 6, 2.8 / 6]}
     own = read(tmp_path)
@@ -143,7 +156,7 @@ def test_the_comparison_is_one_tag_in_two_runs(tmp_path):
 @pytest.mark.parametrize("known", [True, False], ids=["known length", "unknown length"])
 @pytest.mark.parametrize("per_execution", [1, 3, 5])
 def test_every_step_has_its_point_however_many_one_call_runs(tmp_path, per_execution, known):
-    model = compiled(plain_vae(), steps_per_execution=per_execution)
+    model = stepwise(steps_per_execution=per_execution)
     data = tf.data.Dataset.from_tensor_slices(X).batch(11)
     data = data if known else data.filter(lambda x: True)
     steps = StepLog()
@@ -160,7 +173,7 @@ def test_every_step_has_its_point_however_many_one_call_runs(tmp_path, per_execu
 
 
 def test_a_training_goes_on_in_the_same_folder_and_another_needs_its_own(tmp_path):
-    model, log = compiled(plain_vae()), TensorBoardLog(tmp_path)
+    model, log = stepwise(), TensorBoardLog(tmp_path)
     fit(model, X, 11, 2, callbacks=[BetaSchedule(LinearBetaScheduler(1.0, 4)), log])
     fit(model, X, 11, 4, start=2, callbacks=[BetaSchedule(LinearBetaScheduler(1.0, 4)), log])
     both = read(tmp_path)
@@ -183,7 +196,7 @@ def test_a_training_goes_on_in_the_same_folder_and_another_needs_its_own(tmp_pat
 
 
 def test_overwriting_clears_the_runs_of_both_weights(tmp_path):
-    model = compiled(plain_vae(local_dim=1))
+    model = stepwise(local_dim=2)
     for _ in range(2):
         log = TensorBoardLog(tmp_path, overwrite=True)
         fit(model, X, 11, 1, callbacks=[BetaSchedule(HIERARCHICAL), log])
@@ -192,14 +205,14 @@ def test_overwriting_clears_the_runs_of_both_weights(tmp_path):
 
 
 def test_one_weight_clears_no_run_of_others(tmp_path):
-    fit(compiled(plain_vae(local_dim=1)), X, 11, 1, callbacks=[BetaSchedule(HIERARCHICAL), TensorBoardLog(tmp_path)])
-    fit(compiled(plain_vae()), X, 11, 1, callbacks=[TensorBoardLog(tmp_path, overwrite=True)])
+    fit(stepwise(local_dim=2), X, 11, 1, callbacks=[BetaSchedule(HIERARCHICAL), TensorBoardLog(tmp_path)])
+    fit(stepwise(), X, 11, 1, callbacks=[TensorBoardLog(tmp_path, overwrite=True)])
     assert set(runs(tmp_path)) == {".", "global", "local"}
 
 
 def test_refused_before_anything_is_written(tmp_path):
     train(tmp_path / "run", 1.0, epochs=1)
-    model = plain_vae()
+    model = reused(plain_vae)
     weights = model.get_weights()
     with pytest.raises(ValueError, match="must not hold event files of an earlier run"):
         train(tmp_path / "run", 1.0, model=model, output=tmp_path / "out")
@@ -211,7 +224,7 @@ def test_refused_before_anything_is_written(tmp_path):
 def test_a_file_in_its_place_is_refused(tmp_path, place):
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text("mine")
-    model = compiled(plain_vae(local_dim=1))
+    model = stepwise(local_dim=2)
     with pytest.raises(ValueError, match=rf"^Argument `log_dir` must be a folder that can be written to.*{place}"):
         fit(model, X, 11, 1, callbacks=[TensorBoardLog(tmp_path / "run")])
     assert int(model.optimizer.iterations) == 0
@@ -221,32 +234,56 @@ def test_a_file_in_its_place_is_refused(tmp_path, place):
 def test_a_folder_is_created_with_its_parents_when_training_starts(tmp_path):
     log = TensorBoardLog(str(tmp_path / "some" / "where"))
     assert list(tmp_path.iterdir()) == []
-    fit(compiled(plain_vae()), X, 11, 1, callbacks=[log])
+    fit(stepwise(), X, 11, 1, callbacks=[log])
     assert len(read(tmp_path / "some" / "where")["Batch/Beta"]) == STEPS
 
 
+RESUMED = {
+    "one β": (small_vae, LinearBetaScheduler(1.0, 3)),
+    "two weights": (partial(small_vae, local_dim=2), HIERARCHICAL),
+}
+
+
+@pytest.fixture(scope="module", params=RESUMED, ids=RESUMED.keys())
+def whole(request, tmp_path_factory):
+    """A model's maker, its schedule, and the runs and the number of steps of a training that nothing interrupts."""
+    make, scheduler = RESUMED[request.param]
+    folder = tmp_path_factory.mktemp("whole")
+    result = train(folder, scheduler, model=reused(make), output=folder / "out")
+    return make, scheduler, runs(folder), len(result.steps)
+
+
 @pytest.mark.parametrize("interrupted", [7, 10, 12])
-def test_a_resumed_training_has_every_step(tmp_path, interrupted):
-    scheduler = LinearBetaScheduler(1.0, 3)
-    whole = train(tmp_path / "whole", scheduler, model=small_vae(), output=tmp_path / "out")
+def test_a_resumed_training_has_every_step_once(tmp_path, whole, interrupted):
+    """The steps of the interrupted epoch are written twice and read once, in every run."""
+    make, scheduler, expected, n_steps = whole
     log = TensorBoardLog(tmp_path / "parts")
-    arguments = {"scheduler": scheduler, "batch_size": 11, "output": tmp_path / "out2"}
+    arguments = {"scheduler": scheduler, "batch_size": 11, "output": tmp_path / "out"}
     with pytest.raises(KeyboardInterrupt):
-        train_vae(small_vae(), small_dataset(), 4, callbacks=[log, Interrupt(interrupted)], **arguments)
-    before = read(tmp_path / "parts")["Batch/Beta"]
+        train_vae(reused(make), small_dataset(), 4, callbacks=[log, Interrupt(interrupted)], **arguments)
+    before = read(tmp_path / "parts")["Batch/Total_Loss"]
     assert [step for step, _ in before] == list(range(-(-interrupted // STEPS) * STEPS))
     log = TensorBoardLog(tmp_path / "parts")
-    train_vae(small_vae(), small_dataset(), 4, callbacks=[log], resume=True, **arguments)
-    found, expected = read(tmp_path / "parts"), read(tmp_path / "whole")
-    assert set(found) == set(expected)
-    for tag, points in expected.items():
-        assert len(found[tag]) >= len(points)
-        assert sorted(set(found[tag])) == points, tag  # a repeated step has the same value
-    assert len(whole.steps) == len(expected["Batch/Beta"])
+    train_vae(reused(make, "resumed"), small_dataset(), 4, callbacks=[log], resume=True, **arguments)
+    assert runs(tmp_path / "parts") == expected
+    assert len(expected["."]["Batch/Total_Loss"]) == n_steps == 4 * STEPS
+
+
+def test_later_points_take_the_place_of_earlier_ones(tmp_path):
+    """With other values: the interrupted epoch ran at β = 1, the one that repeats it at 2."""
+    model = stepwise()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, X, 11, 3, callbacks=[BetaSchedule(lambda _: 1.0), TensorBoardLog(tmp_path), Interrupt(STEPS + 3)])
+    assert len(read(tmp_path)["Batch/Beta"]) == STEPS + 3
+    model.optimizer.iterations.assign(STEPS)
+    fit(model, X, 11, 3, start=1, callbacks=[BetaSchedule(lambda _: 2.0), TensorBoardLog(tmp_path)])
+    scalars = read(tmp_path)
+    assert scalars["Batch/Beta"] == [(i, 1.0 if i < STEPS else 2.0) for i in range(3 * STEPS)]
+    assert scalars["Beta_Schedule/beta"] == [(0, 1.0), (1, 2.0), (2, 2.0)]
 
 
 def test_a_training_resumed_in_its_first_epoch_keeps_the_files(tmp_path):
-    model, log = compiled(plain_vae()), TensorBoardLog(tmp_path)
+    model, log = stepwise(), TensorBoardLog(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         fit(model, X, 11, 1, callbacks=[log, Interrupt(2)])
     again = TensorBoardLog(tmp_path, overwrite=True)
@@ -259,7 +296,7 @@ def test_a_training_resumed_in_its_first_epoch_keeps_the_files(tmp_path):
 
 
 def test_an_interrupted_training_leaves_readable_files(tmp_path):
-    model, log = compiled(plain_vae()), TensorBoardLog(tmp_path)
+    model, log = stepwise(), TensorBoardLog(tmp_path)
     schedule = BetaSchedule(LinearBetaScheduler(1.0, 2))
     with pytest.raises(KeyboardInterrupt):
         fit(model, X, 11, 3, callbacks=[schedule, log, Interrupt(STEPS + 2)])
@@ -276,7 +313,7 @@ def test_an_interrupted_training_leaves_readable_files(tmp_path):
 def test_a_broken_training_keeps_its_points_up_to_the_break(tmp_path, per_execution, guard_first):
     x = X.copy()
     x[36] = 1e25  # in the fourth batch: its squared error overflows
-    model = compiled(plain_vae(Objective("mse")), steps_per_execution=per_execution)
+    model = stepwise(likelihood="mse", steps_per_execution=per_execution)
     steps, pair = StepLog(), [NaNGuard(), TensorBoardLog(tmp_path)]
     callbacks = [steps, *(pair if guard_first else reversed(pair))]
     with pytest.warns(RuntimeWarning, match="no longer finite at step 3, in the reconstruction term"):
@@ -288,7 +325,7 @@ def test_a_broken_training_keeps_its_points_up_to_the_break(tmp_path, per_execut
 
 
 def test_a_broken_train_vae_keeps_its_points(tmp_path):
-    model = plain_vae()
+    model = reused(plain_vae)
     model.encoder.z_log_var.bias.assign([200.0, 200.0])
     with pytest.warns(RuntimeWarning, match="Training stopped"):
         result = train(tmp_path, 1.0, model=model)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from vaelib._checks import argument_error, boolean
@@ -42,8 +42,9 @@ class TensorBoardLog(StepReader):
     - For a hierarchical model two runs of their own, `global` and `local`, that TensorBoard overlays:
       `Beta_Schedule/Hierarchical_Comparison`, and the restarts of each.
 
-    The numbers are those of `StepLog` and of the history. Place it after `BetaSchedule`, or give it to `train_vae`.
-    Look at them with `tensorboard --logdir`.
+    The numbers are those of `StepLog` and of the history. Where a resumed training repeats an epoch that was
+    interrupted, its points take the place of the earlier ones. Place it after `BetaSchedule`, or give it to
+    `train_vae`. Look at them with `tensorboard --logdir`.
 
     Args:
         log_dir: folder of the run, created when training starts.
@@ -128,7 +129,9 @@ class TensorBoardLog(StepReader):
             # an event file is a file of records whose first names the version
             path = self.log_dir / run / f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
             self._files[run] = tf.io.TFRecordWriter(str(path))
-            self._files[run].write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+            start = SessionLog(status=SessionLog.START)  # readers drop what earlier files hold from this step on
+            for said in ({"file_version": "brain.Event:2"}, {"step": first, "session_log": start}):
+                self._files[run].write(Event(wall_time=time.time(), **said).SerializeToString())
         for step, row in enumerate(rows.tolist(), start=first):
             values = [Summary.Value(tag=tag, simple_value=value) for tag, value in zip(tags, row, strict=True)]
             event = Event(step=step, wall_time=time.time(), summary=Summary(value=values))
