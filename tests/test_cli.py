@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from small_models import examples
+from small_models import examples, reused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from vaelib import TrainingConfig, ValidationMonitor, load_vae
+from vaelib import TrainingConfig, ValidationMonitor, build_vae, load_vae
 from vaelib.cli import _parser, main
 
 CONFIGS = ROOT / "configs"
@@ -41,6 +42,27 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x = examples(70)
     np.save(tmp_path / "small.npy", x)
     np.savez(tmp_path / "labelled.npz", x=x, y=np.arange(70) % 3)
+
+
+@dataclass(frozen=True)
+class Building:
+    """A call of `build_vae`, the same as another with the same arguments."""
+
+    written: str
+    arguments: tuple[Any, dict[str, Any]] = field(compare=False)
+
+    def __call__(self) -> Any:
+        return build_vae(self.arguments[0], **self.arguments[1])
+
+
+@pytest.fixture(autouse=True)
+def models_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process share the models of the same options, set back to their first weights."""
+
+    def build(shape: Any, **options: Any) -> Any:
+        return reused(Building(repr((shape, sorted(options.items()))), (shape, options)))
+
+    monkeypatch.setattr("vaelib.models.build_vae", build)
 
 
 def run(*argv: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, list[str]]:
