@@ -1,6 +1,7 @@
 """The heads of q(z|x): bounds, L2, batch-normalised means, constant log-variances; each against closed forms."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -335,3 +336,28 @@ def test_a_constant_log_variance_is_asked_for_by_true_or_false(value):
 def test_bounding_refuses_what_bounds_nothing(bounds, form, name):
     with pytest.raises(ValueError, match=rf"^Argument `{name}` must .*Received: {name}="):
         bounded_log_var(np.zeros(3, "float32"), bounds, form)
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        ("a", "'a'"),
+        (None, "None"),
+        ([0.0, np.nan], r"an array of shape \(2,\) with 1 value that is NaN"),
+        (tf.constant("a"), "a tensor of strings"),
+    ],
+)
+def test_what_is_no_log_variance_is_refused(value, received):
+    with pytest.raises(
+        ValueError, match=rf"^Argument `z_log_var` must hold .*numbers\. Received: z_log_var={received}"
+    ):
+        bounded_log_var(value, (-1, 1))
+
+
+@pytest.mark.parametrize("bounds", [(-2, float("nan")), ("a", 2), (3, 1), [True, 2]])
+def test_refused_bounds_are_shown_as_they_are(bounds):
+    message = (
+        f"must be a pair (lower, upper) of finite numbers with lower < upper. Received: log_var_bounds={bounds!r}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(f'Argument `log_var_bounds` {message}')}$"):
+        small_vae(log_var_bounds=bounds)

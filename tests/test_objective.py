@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -239,6 +240,32 @@ def test_kl_of_sequences_and_of_shapes_that_differ():
     for convert in (np.asarray, tf.constant):
         with pytest.raises(ValueError, match=r"`z_log_var` must have the shape of z_mean, \(1, 2\)"):
             gaussian_kl(convert([[1.0, 0.0]]), convert([[0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a", 0), "`z_mean` must hold real numbers. Received: z_mean='a'."),
+        ((None, 0), "`z_mean` must hold real numbers. Received: z_mean=None."),
+        (
+            ([0.0, np.nan], [0.0, 0.0]),
+            "`z_mean` must hold only finite numbers. Received: z_mean=an array of shape (2,)",
+        ),
+        (([0.0], [np.inf]), "`z_log_var` must hold only finite numbers. Received: z_log_var=an array of shape (1,)"),
+        (([[1.0], [1.0, 2.0]], 0), "`z_mean` must hold rows of equal length. Received: z_mean=a ragged sequence."),
+        ((tf.constant("a"), 0), "`z_mean` must hold real numbers. Received: z_mean=a tensor of strings."),
+        (([1.0], [1.0], np.nan), "`prior_mean` must be a finite number. Received: prior_mean=nan."),
+        (([1.0], [1.0], True), "`prior_mean` must be a finite number. Received: prior_mean=True."),
+        (([1.0], [1.0], 0.0, "a"), "`prior_log_var` must hold real numbers. Received: prior_log_var='a'."),
+        (
+            ([1.0], [1.0], [0.0, 0.0]),
+            "`prior_mean` must be a number or have the shape of z_mean, (1,). Received: prior_mean=an array of shape",
+        ),
+    ],
+)
+def test_what_has_no_kl_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"^Argument {re.escape(message)}"):
+        gaussian_kl(*arguments)
 
 
 def test_meanings_of_beta_refuse():

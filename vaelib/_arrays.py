@@ -56,5 +56,5 @@ def finite_array(name: str, value: Any, ndim: int | None = None, axes: str = "")
         problem = f"have the shape {axes}", f"an array of shape {array.shape}"
     if problem is not None:
         must, received = problem
-        raise argument_error(name, must, Described(received))
+        raise argument_error(name, must, Described(received) if array.ndim else value)
     return array

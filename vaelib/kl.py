@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
-from vaelib._checks import argument_error
+from vaelib._checks import argument_error, finite_float
+from vaelib.layers import numbers
 
 
 class Latents(NamedTuple):
@@ -38,17 +39,30 @@ def gaussian_kl(z_mean: Any, z_log_var: Any, prior_mean: Any = 0.0, prior_log_va
         (batch, latent_dim): an array for NumPy arrays and sequences, otherwise a tensor.
 
     Raises:
-        ValueError: if z_mean and z_log_var differ in shape.
+        ValueError: if an argument holds no finite numbers (of a tensor they are not read), z_mean and z_log_var differ
+            in shape, or a prior's array has another.
 
     Source: Kingma & Welling (2014), arXiv 1312.6114, appendix B.
 
     >>> gaussian_kl(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))
     array([[0.5, 0. ]])
     """
-    z_mean, z_log_var = (z if hasattr(z, "shape") else np.asarray(z) for z in (z_mean, z_log_var))
+    z_mean, z_log_var = numbers("z_mean", z_mean), numbers("z_log_var", z_log_var)
     if tuple(z_mean.shape) != tuple(z_log_var.shape):
         raise argument_error("z_log_var", f"have the shape of z_mean, {tuple(z_mean.shape)}", z_log_var)
+    prior_mean = _of_prior("prior_mean", prior_mean, z_mean)
+    prior_log_var = _of_prior("prior_log_var", prior_log_var, z_mean)
     exp = np.exp if isinstance(z_mean, np.ndarray) else ops.exp
     shift = z_log_var - prior_log_var
-    precision = math.exp(-prior_log_var) if isinstance(prior_log_var, int | float) else exp(-prior_log_var)
+    precision = float(np.exp(-prior_log_var)) if isinstance(prior_log_var, float) else exp(-prior_log_var)
     return 0.5 * (exp(shift) + (z_mean - prior_mean) ** 2 * precision - 1.0 - shift)
+
+
+def _of_prior(name: str, value: Any, z: Any) -> Any:
+    """Returns a number as a float, and an array or a tensor if it has the shape of z."""
+    if isinstance(value, int | float):
+        return finite_float(name, value)
+    value = numbers(name, value)
+    if tuple(value.shape) != () and not tf.TensorShape(value.shape).is_compatible_with(tuple(z.shape)):
+        raise argument_error(name, f"be a number or have the shape of z_mean, {tuple(z.shape)}", value)
+    return value

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from vaelib._checks import argument_error, boolean, finite_float, one_of, positive_int
+from vaelib._arrays import finite_array
+from vaelib._checks import Described, argument_error, boolean, finite_float, one_of, positive_int
+from vaelib.data.checks import check_examples
 from vaelib.randomness import initializer
 
 BATCH_NORM_MOMENTUM = 0.9  # Keras' 0.99 needs hundreds of steps before evaluation matches training
@@ -63,12 +66,14 @@ def bounded_log_var(z_log_var: Any, bounds: tuple[float, float], form: str = "ha
     shrinks towards both ends, in float32 down to 0 far out.
 
     Raises:
-        ValueError: if `bounds` are no finite pair with lower < upper, or `form` is another word.
+        ValueError: if `z_log_var` holds no finite numbers (of a tensor they are not read), `bounds` are no finite pair
+            with lower < upper, or `form` is another word.
 
     >>> ops.convert_to_numpy(bounded_log_var(ops.array([-9.0, 0.0, 9.0]), (-4.0, 4.0))).tolist()
     [-4.0, 0.0, 4.0]
     """
-    lower, upper = check_bounds("bounds", bounds or ()) or bounds
+    z_log_var = numbers("z_log_var", z_log_var)
+    lower, upper = check_bounds("bounds", () if bounds is None else bounds) or bounds
     if one_of("form", form, BOUNDS) == "hard":
         return ops.clip(z_log_var, lower, upper)
     middle, half = (lower + upper) / 2, (upper - lower) / 2
@@ -192,10 +197,36 @@ def check_bounds(name: str, bounds: Any) -> tuple[float, float] | None:
         return None
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:
         raise argument_error(name, "be a pair (lower, upper), such as (-20.0, 2.0), or None", bounds)
-    lower, upper = (finite_float(name, bound) for bound in bounds)
+    must = "be a pair (lower, upper) of finite numbers with lower < upper"
+    try:
+        lower, upper = (finite_float(name, bound) for bound in bounds)
+    except ValueError:
+        raise argument_error(name, must, bounds) from None
     if lower >= upper:
-        raise argument_error(name, "be a pair (lower, upper) with lower < upper", bounds)
+        raise argument_error(name, must, bounds)
     return lower, upper
+
+
+def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Returns a tensor as it is and anything else as an array of finite numbers, or raises.
+
+    With `shape`, that of one example, the array is float32. A tensor may be symbolic: what is looked at is its dtype
+    and the shape that is known of it, which costs nothing in a compiled step.
+    """
+    if not is_tensor(value):
+        return finite_array(name, value) if shape is None else check_examples(name, value, shape)
+    if keras.backend.standardize_dtype(value.dtype) == "string":
+        raise argument_error(name, "hold real numbers", Described("a tensor of strings"))
+    if shape is not None and not tf.TensorShape(value.shape).is_compatible_with((None, *shape)):
+        raise argument_error(
+            name, f"hold examples of shape {shape}", Described(f"a tensor of shape {tuple(value.shape)}")
+        )
+    return value
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a tensor or a variable, symbolic ones included."""
+    return ops.is_tensor(value) or isinstance(value, keras.KerasTensor | keras.Variable)
 
 
 def seeded(argument: str, name: Any, seed: int, layer: str) -> keras.initializers.Initializer:

@@ -455,3 +455,59 @@ def test_code_in_a_file_is_not_run(tmp_path):
     keras.Sequential([keras.Input((2,)), layer]).save(tmp_path / "code.keras")
     with pytest.raises(ValueError, match="Argument `path` must be a .keras file that vaelib saved"):
         load_vae(tmp_path / "code.keras")
+
+
+NO_EXAMPLES = {
+    "text": ("a", "'a'"),
+    "nothing": (None, "None"),
+    "a number": (3, "3"),
+    "other shape": (np.zeros((5, 4, 4)), "an array of shape (5, 4, 4)"),
+    "flat": (np.zeros((5, 12)), "an array of shape (5, 12)"),
+    "one example": (np.zeros(SHAPE), "an array of shape (4, 3)"),
+    "NaN": (np.full((5, *SHAPE), np.nan), "an array of shape (5, 4, 3) with 60 values that are NaN"),
+    "tensor": (tf.zeros((5, 4, 4)), "a tensor of shape (5, 4, 4)"),
+    "symbolic": (keras.KerasTensor((None, 4, 4)), "a tensor of shape (None, 4, 4)"),
+    "strings": (tf.constant(["a"]), "a tensor of strings"),
+}
+
+
+@pytest.mark.parametrize(("x", "received"), NO_EXAMPLES.values(), ids=NO_EXAMPLES)
+def test_calls_refuse_what_is_no_example(x, received):
+    model = plain_vae()
+    for act in (model, model.encoder):
+        with pytest.raises(ValueError, match=rf"^Argument `x` must .*\. Received: x={re.escape(received)}"):
+            act(x)
+
+
+def test_calls_take_arrays_lists_and_tensors():
+    model, x = plain_vae(), examples(5)
+    expected = np.asarray(model(x))
+    for same_examples in (x.astype("float64"), x.tolist(), tf.constant(x), (x,), (x, None)):
+        np.testing.assert_allclose(model(same_examples), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="^Argument `x` must be examples alone.*Received: x=2 arrays a batch"):
+        model((x, x))
+
+
+@pytest.mark.parametrize(
+    ("z", "received"),
+    [
+        ("a", "'a'"),
+        (None, "None"),
+        (np.zeros((5, 3)), "an array of shape (5, 3)"),
+        (np.zeros(2), "an array of shape (2,)"),
+        (np.array([[0.0, np.nan]]), "an array of shape (1, 2) with 1 value that is NaN"),
+        (tf.zeros((5, 3)), "a tensor of shape (5, 3)"),
+    ],
+)
+def test_what_is_no_code_is_not_decoded(z, received):
+    with pytest.raises(ValueError, match=rf"^Argument `z` must .*\. Received: z={re.escape(received)}"):
+        plain_vae().decode(z)
+
+
+def test_codes_as_lists_are_decoded():
+    model = plain_vae()
+    np.testing.assert_array_equal(model.decode([[0, 1]]), model.decode(np.array([[0.0, 1.0]], "float32")))
+    with pytest.raises(ValueError, match="^Argument `condition` must be left out: this model has none"):
+        model.decode([[0, 1]], [[1]])
+    with pytest.raises(ValueError, match="^Argument `condition` must be left out: this encoder has none"):
+        model.encoder(examples(1), [[1]])

@@ -6,7 +6,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import SHAPE, compiled, evaluation_noise, examples, run_layers, same, small_dataset, step_noise
+from small_models import (
+    SHAPE,
+    compiled,
+    evaluation_noise,
+    examples,
+    run_layers,
+    same,
+    small_dataset,
+    step_noise,
+    weights,
+)
 
 from vaelib import (
     BetaVAE,
@@ -337,7 +347,7 @@ def test_examples_without_conditions_are_refused():
     refuse(lambda: model.fit(pipeline, verbose=0, shuffle=False), "x", "be the pair")
     refuse(lambda: model.fit(X, LABELS, validation_data=X, verbose=0), "validation_data", "be the pair")
     refuse(lambda: model.fit(X, LABELS, sample_weight=np.ones(20), verbose=0), "sample_weight", "be left out")
-    with pytest.raises(ValueError, match="Argument `condition` must be given, of shape"):
+    with pytest.raises(ValueError, match="^Argument `condition` must be given, of shape"):
         model.encoder(X)
 
 
@@ -345,6 +355,48 @@ def test_examples_without_conditions_are_refused():
 def test_pipelines_of_other_shapes_are_refused(condition):
     pipeline = tf.data.Dataset.from_tensor_slices((X, condition)).batch(8)
     refuse(lambda: eager().fit(pipeline, verbose=0, shuffle=False), r"x\[1\]", "hold conditions: labels from 0 to 2")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int32"])
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_labels_out_of_range_in_a_pipeline_are_refused(dtype, eagerly):
+    """Such labels would be vectors of zeros: no condition."""
+    model = compiled(conditional(Objective("mse")), keras.optimizers.SGD(1e-3), run_eagerly=eagerly)
+    before = weights(model)
+    labels = LABELS.astype(dtype)
+    labels[3] = 7
+    pipeline = tf.data.Dataset.from_tensor_slices((X, labels)).batch(20)
+    for act in (lambda: model.fit(pipeline, verbose=0, shuffle=False), lambda: model.evaluate(pipeline, verbose=0)):
+        refuse(act, r"x\[1\]", "hold conditions: labels from 0 to 2")
+    assert same(weights(model), before)
+    if dtype != "uint8":
+        pipeline = tf.data.Dataset.from_tensor_slices((X, LABELS.astype(dtype) - 1)).batch(20)
+        refuse(lambda: model.evaluate(pipeline, verbose=0), r"x\[1\]", "hold conditions: labels from 0 to 2")
+
+
+def test_other_errors_of_a_pipeline_are_left_as_they_are():
+    pipeline = tf.data.Dataset.from_tensor_slices((X, LABELS)).batch(20)
+    broken = pipeline.map(lambda x, y: (tf.debugging.check_numerics(x / 0, "broken"), y))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
+        eager().fit(broken, verbose=0, shuffle=False)
+
+
+def test_calls_refuse_other_pairs():
+    model, z = conditional(), np.zeros((20, 2), "float32")
+    for x in (X, "a", None, (X, None), (X, LABELS, X)):
+        refuse(lambda x=x: model(x), "x", r"be the pair \(examples, conditions\)")
+    refuse(lambda: model((X[:, :3], LABELS)), "x", r"hold examples of shape \(4, 3\)")
+    bad = [LABELS + 1, LABELS[:5], ONE_HOT[:5], ONE_HOT[:, :2], "a", tf.constant(LABELS + 1), tf.constant(["a"])]
+    for condition in [*bad, tf.constant(ONE_HOT[:5]), keras.KerasTensor((None, 2))]:
+        for data in (X, tf.constant(X)):
+            refuse(lambda x=data, c=condition: model((x, c)), r"x\[1\]", "hold 20 conditions: labels from 0 to 2")
+        refuse(lambda c=condition: model.decode(z, c), "condition", "hold 20 conditions: labels from 0 to 2")
+    refuse(lambda: model.decode(z), "condition", "hold 20 conditions: labels from 0 to 2")
+    for condition in (LABELS, tf.constant(LABELS), ONE_HOT.tolist(), tf.constant(ONE_HOT)):
+        np.testing.assert_array_equal(model.decode(z, condition), model.decode(z, ONE_HOT))
+        np.testing.assert_array_equal(model((X, condition)), model((X, ONE_HOT)))
+    with pytest.raises(ValueError, match=r"^Argument `condition` must hold examples of shape \(3,\)"):
+        model.encoder(X, ONE_HOT[:, :2])
 
 
 def test_single_batches():

@@ -36,7 +36,7 @@ def check_examples(name: str, x: Any, shape: Sequence[int] | None = None) -> npt
     examples, problem = as_examples(array, shape)
     if problem is not None:
         must, received = problem
-        raise argument_error(name, must, Described(received))
+        raise argument_error(name, must, Described(received) if array.ndim else x)
     return examples
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -11,8 +14,10 @@ from keras import ops
 from vaelib._arrays import problem_of
 from vaelib._checks import Described, argument_error
 from vaelib.data.checks import check_examples
+from vaelib.layers import is_tensor, numbers
 from vaelib.objective import Objective
 
+UNKNOWN = "labels out of range"
 ALONE = "a VAE has no targets and weighs examples equally"
 
 
@@ -45,11 +50,40 @@ class Inputs:
             raise argument_error(name, f"hold examples of shape {self.example_shape}", data)
         if not self.condition_dim:
             return self._check_examples(name, data)
-        if not isinstance(data, tuple | list) or len(data) != 2:
-            received = Described(f"a {type(data).__name__} of {len(data)}" if hasattr(data, "__len__") else repr(data))
-            raise argument_error(name, "be the pair (examples, conditions) for a conditional model", received)
-        x = self._check_examples(name, data[0])
-        return x, self.check_condition(f"{name}[1]", data[1], len(x))
+        x, condition = _pair(name, data)
+        x = self._check_examples(name, x)
+        return x, self.check_condition(f"{name}[1]", condition, len(x))
+
+    def of_call(self, name: str, data: Any) -> Any:
+        """Returns the data of a call of the model, or raises a ValueError if their shape is wrong.
+
+        Arrays must be finite too; tensors may be symbolic, and their numbers are not read.
+        """
+        if isinstance(data, tuple) and data and all(part is None for part in data[1:]):
+            data = data[0]
+        if not self.condition_dim:
+            data = data if isinstance(data, list) else self.alone(name, data)
+            return numbers(name, data, self.example_shape)
+        x, condition = _pair(name, data)
+        x = numbers(name, x, self.example_shape)
+        return x, self.as_vectors(f"{name}[1]", condition, x.shape[0])
+
+    def as_vectors(self, name: str, condition: Any, n: int | None = None) -> Any:
+        """Returns n conditions as vectors (n, condition_dim), labels as one-hot vectors, or raises a ValueError.
+
+        Tensors may be symbolic: of theirs, only labels that are known already are read.
+        """
+        if not is_tensor(condition):
+            return self.check_condition(name, condition, n)
+        shape, kind = tf.TensorShape(condition.shape), keras.backend.standardize_dtype(condition.dtype)
+        if "int" in kind and shape.rank == 1 and shape.is_compatible_with((n,)):
+            if hasattr(condition, "numpy"):
+                return self.check_condition(name, condition.numpy(), n)
+            return self._one_hot(condition)
+        if kind == "string" or not shape.is_compatible_with((n, self.condition_dim)):
+            received = Described(f"{kind} values of shape {tuple(shape)}")
+            raise argument_error(name, self._conditions("" if n is None else f"{n} "), received)
+        return condition
 
     def _check_examples(self, name: str, x: Any) -> np.ndarray:
         examples = check_examples(name, x, shape=self.example_shape)
@@ -66,7 +100,7 @@ class Inputs:
         n = len(array) if n is None and array.ndim else n
         problem = problem_of(array)
         if problem is not None:
-            raise argument_error(name, must, Described(problem[1]))
+            raise argument_error(name, must, Described(problem[1]) if array.ndim else condition)
         if array.shape == (n,) and array.dtype.kind in "bui":
             if array.min() < 0 or array.max() >= width:
                 raise argument_error(name, must, Described(f"labels from {array.min()} to {array.max()}"))
@@ -98,12 +132,7 @@ class Inputs:
             return tf.cast(self.alone("x", data), "float32"), None
         if not isinstance(data, tuple | list) or any(part is not None for part in data[2:]):
             raise argument_error("x", "be the pair (examples, conditions)", Described(type(data).__name__))
-        x, condition = data[0], tf.convert_to_tensor(data[1])
-        if condition.dtype.is_integer and condition.shape.rank == 1:
-            condition = ops.one_hot(condition, self.condition_dim)
-        if not condition.shape.is_compatible_with([None, self.condition_dim]):
-            received = Described(f"{condition.dtype.name} values of shape {tuple(condition.shape)}")
-            raise argument_error("x[1]", self._conditions(), received)
+        x, condition = data[0], self.as_vectors("x[1]", data[1])
         return tf.cast(x, "float32"), tf.cast(condition, "float32")
 
     def alone(self, name: str, x: Any) -> Any:
@@ -142,3 +171,29 @@ class Inputs:
         elif data is None or isinstance(data, list | tuple | dict) or hasattr(data, "__array__"):
             return self.check(name, data)
         return data
+
+    def _one_hot(self, labels: Any) -> Any:
+        """Labels of a compiled step as vectors; others than the model's end the step, except under XLA."""
+        if not tf.is_tensor(labels):
+            return ops.one_hot(labels, self.condition_dim)
+        known = tf.reduce_all((labels >= 0) & (tf.cast(labels, "int64") < self.condition_dim))
+        # tf.debugging.Assert would branch; this costs nothing that can be measured
+        with tf.control_dependencies([tf.raw_ops.Assert(condition=known, data=[UNKNOWN])]):
+            return ops.one_hot(tf.identity(labels), self.condition_dim)
+
+    @contextmanager
+    def label_errors(self) -> Iterator[None]:
+        """Turns TensorFlow's error about the labels of a step into the library's."""
+        try:
+            yield
+        except tf.errors.InvalidArgumentError as error:
+            if UNKNOWN not in str(error):
+                raise
+            raise argument_error("x[1]", self._conditions(), Described(UNKNOWN)) from None
+
+
+def _pair(name: str, data: Any) -> Any:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        received = Described(f"a {type(data).__name__} of {len(data)}" if hasattr(data, "__len__") else repr(data))
+        raise argument_error(name, "be the pair (examples, conditions) for a conditional model", received)
+    return data

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from vaelib._checks import Described, argument_error, finite_float, positive_int
-from vaelib.layers import Sampling
+from vaelib.layers import Sampling, numbers
 from vaelib.models.compiled import compile_losses, compile_terms
 from vaelib.models.inputs import Inputs
 from vaelib.networks import Encoder, require_network
@@ -147,21 +147,23 @@ class VAE(keras.Model):
         return {name: float(variable.numpy()) for name, variable in self.scheduled.items() if name != "capacity"}
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Trains as `keras.Model.fit` does; arrays are checked first, the batches of a pipeline are not.
+        """Trains as `keras.Model.fit` does; arrays are checked first; of a pipeline's batches only labels are.
 
         Raises:
             ValueError: if `x` or `validation_data` is no data of this model, or targets or weights are given.
         """
         given = self._checked(super().fit, x, *args, **kwargs)
         try:
-            return super().fit(*given.args, **given.kwargs)
+            with self.inputs.label_errors():
+                return super().fit(*given.args, **given.kwargs)
         finally:
             self.steps.end_fit()  # an interrupted training must not leave its schedule to the next
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does, with the checks of `fit`."""
         given = self._checked(super().evaluate, x, *args, **kwargs)
-        return super().evaluate(*given.args, **given.kwargs)
+        with self.inputs.label_errors():
+            return super().evaluate(*given.args, **given.kwargs)
 
     def _checked(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> inspect.BoundArguments:
         given = inspect.signature(method).bind(*args, **kwargs)
@@ -182,10 +184,22 @@ class VAE(keras.Model):
             self.make_train_function(force=True)
         self.steps.feedback.restart()
 
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Runs `call` if `x` can be data of this model, else raises a ValueError (`Inputs.of_call`)."""
+        return super().__call__(self.inputs.of_call("x", x), *args, **kwargs)
+
     def decode(self, z: Any, condition: Any = None, training: bool = False) -> Any:
-        """Returns the decoder's output for codes (batch, latent_dim) and their conditions."""
+        """Returns the decoder's output for codes (batch, latent_dim) and their conditions or labels.
+
+        Raises:
+            ValueError: if codes or conditions are no numbers of the model's shape, or there should be none.
+        """
+        z = numbers("z", z, (self.latent_dim,))
         if self.condition_dim:
+            condition = self.inputs.as_vectors("condition", condition, z.shape[0])
             z = ops.concatenate([z, ops.cast(condition, z.dtype)], axis=-1)
+        elif condition is not None:
+            raise argument_error("condition", "be left out: this model has none", condition)
         return self.decoder(z, training=training)
 
     def _prior_draws(self, n: int, seed: int) -> Any:

@@ -9,7 +9,7 @@ import keras
 from keras import layers, ops
 
 from vaelib._checks import argument_error, positive_int
-from vaelib.layers import GaussianHeads, Sampling
+from vaelib.layers import GaussianHeads, Sampling, numbers
 from vaelib.randomness import initializer, stream
 
 
@@ -77,9 +77,18 @@ class Encoder(keras.Model):
         """Returns what the heads see, (batch, features): the features, mixed with the condition if there is one."""
         if self.mix is None:
             return features
-        if condition is None:
-            raise argument_error("condition", f"be given, of shape (batch, {self.condition_dim})", None)
         return self.mix(ops.concatenate([features, ops.cast(condition, features.dtype)], axis=-1))
+
+    def __call__(self, x: Any, condition: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Runs `call` if x and the condition have the encoder's shapes, else raises a ValueError."""
+        x = numbers("x", x, tuple(self.body.input_shape[1:]))
+        if not self.condition_dim and condition is not None:
+            raise argument_error("condition", "be left out: this encoder has none", condition)
+        if self.condition_dim:
+            if condition is None:
+                raise argument_error("condition", f"be given, of shape (batch, {self.condition_dim})", None)
+            condition = numbers("condition", condition, (self.condition_dim,))
+        return super().__call__(x, condition, *args, **kwargs)
 
     def call(self, x: Any, condition: Any = None, noise: Any = None, training: bool = False) -> tuple[Any, Any, Any]:
         """Returns `z_mean, z_log_var, z`; z uses `noise` (batch, latent_dim) where given, else draws its own."""
