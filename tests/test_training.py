@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import examples, plain_vae, same, small_dataset, small_vae, weights
+from small_models import examples, plain_vae, reused, same, small_dataset, small_vae, weights
 
 from vaelib import (
     BetaSchedule,
@@ -46,6 +46,11 @@ class Keep(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.kept.append(weights(self.model))
+
+
+def plain(batch_size):
+    """A plain model with its first weights, of which each batch size has one, so that nothing is compiled anew."""
+    return reused(plain_vae, f"batches of {batch_size}")
 
 
 @pytest.fixture
@@ -159,7 +164,7 @@ def test_stopping_and_learning_rate_count_only_after_warmup(scripted):
     scripted([1, 2, 2, 4, 3, 3.5, 3.6, 3.7, 3.8, 3.9])
     keep = Keep()
     result = train_vae(
-        plain_vae(),
+        plain(50),
         small_dataset(),
         10,
         scheduler=LinearBetaScheduler(1.0, warmup_epochs=3),
@@ -180,7 +185,7 @@ def test_unfinished_warmup_warns_and_keeps_the_last_weights():
     said = r"at most in 2 epochs, not to its highest value 1: .*\. The warm-up ends at epoch 5: no epoch counts"
     with pytest.warns(UserWarning, match=said):
         result = train_vae(
-            plain_vae(), small_dataset(), 2, scheduler=LinearBetaScheduler(1, 5), batch_size=50, callbacks=[keep]
+            plain(50), small_dataset(), 2, scheduler=LinearBetaScheduler(1, 5), batch_size=50, callbacks=[keep]
         )
     assert result.best_epoch is None
     assert same(weights(result.model), keep.kept[-1])
@@ -191,7 +196,7 @@ def test_unfinished_warmup_warns_and_keeps_the_last_weights():
 def test_warmup_that_ends_with_the_training_leaves_no_epoch_that_counts(scripted, per):
     scripted([1, 2, 3])
     with pytest.warns(UserWarning, match="The warm-up ends at epoch 3: no epoch counts as best"):
-        result = train_vae(plain_vae(), small_dataset(), 3, scheduler=KLAnnealing(0, 1, 3, per), batch_size=25)
+        result = train_vae(plain(25), small_dataset(), 3, scheduler=KLAnnealing(0, 1, 3, per), batch_size=25)
     assert result.best_epoch is None
     assert result.steps.beta.max() < 1
 
@@ -199,19 +204,23 @@ def test_warmup_that_ends_with_the_training_leaves_no_epoch_that_counts(scripted
 def test_the_epoch_before_a_jump_of_beta_does_not_count(scripted):
     scripted([1, 2, 3, 5, 4])
     scheduler = lambda epoch: 1.0 if epoch < 3 else 50.0  # noqa: E731
-    result = train_vae(plain_vae(), small_dataset(), 5, scheduler=scheduler, batch_size=50)
+    result = train_vae(plain(50), small_dataset(), 5, scheduler=scheduler, batch_size=50)
     assert result.best_epoch == 4
 
 
 def test_last_weights_on_request(scripted):
     scripted([1, 2, 3])
     keep = Keep()
-    result = train_vae(plain_vae(), small_dataset(), 3, batch_size=50, restore_best=False, callbacks=[keep])
+    result = train_vae(plain(50), small_dataset(), 3, batch_size=50, restore_best=False, callbacks=[keep])
     assert result.best_epoch == 0
     assert same(weights(result.model), keep.kept[2])
 
 
 # --- β ---
+
+
+def heavy():
+    return plain_vae(beta=7.0)
 
 
 def test_scheduler_may_be_a_number_a_callable_or_a_callback():
@@ -223,7 +232,7 @@ def test_scheduler_may_be_a_number_a_callable_or_a_callback():
         (None, [7.0, 7.0]),
     ]
     for scheduler, betas in cases:
-        history = train_vae(plain_vae(beta=7.0), dataset, 2, scheduler=scheduler, batch_size=20).history
+        history = train_vae(reused(heavy), dataset, 2, scheduler=scheduler, batch_size=20).history
         np.testing.assert_allclose(history.beta, betas, rtol=1e-6)
 
 
@@ -232,14 +241,14 @@ def test_without_a_scheduler_beta_is_the_users():
         def on_epoch_begin(self, epoch, logs=None):
             self.model.beta.assign(0.5 * epoch)
 
-    result = train_vae(plain_vae(), small_dataset(), 3, batch_size=50, callbacks=[Own()])
+    result = train_vae(plain(50), small_dataset(), 3, batch_size=50, callbacks=[Own()])
     assert result.steps.beta.tolist() == [0.0, 0.5, 1.0]
 
 
 def test_a_schedule_among_the_callbacks_is_the_schedule(scripted):
     scripted([1, 3, 2])
     schedule = KLAnnealing(0, 1, total_epochs=2)
-    result = train_vae(plain_vae(), small_dataset(), 3, batch_size=25, callbacks=[schedule])
+    result = train_vae(plain(25), small_dataset(), 3, batch_size=25, callbacks=[schedule])
     assert result.steps.beta.tolist() == [0, 0.25, 0.5, 0.75, 1, 1]
     assert result.best_epoch == 2
 
@@ -322,7 +331,7 @@ class Terminal(io.StringIO):
 def test_verbosity(monkeypatch, capsys, verbose, terminal, bar, lines):
     screen = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", screen)
-    train_vae(plain_vae(), small_dataset(), 2, batch_size=50, verbose=verbose)
+    train_vae(plain(50), small_dataset(), 2, batch_size=50, verbose=verbose)
     assert ("2/2" in screen.getvalue()) == bar
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == lines
@@ -346,7 +355,7 @@ def test_broken_training_ends_with_the_last_finite_weights_and_its_files(tmp_pat
     keep = Keep()
     with pytest.warns(RuntimeWarning, match=r"finite at step 6, .*KL term \(inf\).*\(after 6 steps\)") as caught:
         result = train_vae(
-            plain_vae(),
+            plain(20),
             small_dataset(),
             9,
             batch_size=20,
@@ -368,13 +377,13 @@ def test_best_weights_return_after_a_break(scripted):
     scripted([1, 2, math.nan])
     keep = Keep()
     with pytest.warns(RuntimeWarning):
-        result = train_vae(plain_vae(), small_dataset(), 9, batch_size=50, callbacks=[keep, Break(2)])
+        result = train_vae(plain(50), small_dataset(), 9, batch_size=50, callbacks=[keep, Break(2)])
     assert result.best_epoch == 0
     assert same(weights(result.model), keep.kept[0])
 
 
 def test_report_of_a_model_whose_outputs_overflow_is_nan():
-    model = plain_vae()
+    model = plain(50)
     model.encoder.z_log_var.bias.assign([200.0, 200.0])
     with pytest.warns(RuntimeWarning, match="no longer finite at step 0"):
         result = train_vae(model, small_dataset(), 2, batch_size=50)
@@ -392,7 +401,7 @@ def test_interrupted_training_leaves_the_best_weights_whole(tmp_path, scripted):
     scripted([2, 1, 3])
     keep = Keep()
     with pytest.raises(KeyboardInterrupt):
-        train_vae(plain_vae(), small_dataset(), 9, batch_size=50, output=tmp_path, callbacks=[keep, Interrupt()])
+        train_vae(plain(50), small_dataset(), 9, batch_size=50, output=tmp_path, callbacks=[keep, Interrupt()])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["training_state.npz", "vae.weights.h5"]
     twin = plain_vae(seed=1)
     twin.load_weights(tmp_path / "vae.weights.h5")
@@ -401,7 +410,7 @@ def test_interrupted_training_leaves_the_best_weights_whole(tmp_path, scripted):
 
 def test_interrupted_writing_leaves_the_earlier_weights_whole(tmp_path, scripted, monkeypatch):
     scripted([2, 1, 3])
-    model, keep = plain_vae(), Keep()
+    model, keep = plain(50), Keep()
     save = model.save_weights
 
     def interrupted(path):
