@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import keras
@@ -43,23 +42,24 @@ def compiled(model: BetaVAE, optimizer: Any = None, **options: Any) -> BetaVAE:
     return model
 
 
-@cache
-def _made(make: Callable[[], BetaVAE], role: str) -> tuple[BetaVAE, list[tuple[Any, np.ndarray]]]:
-    model = make()
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *([] if optimizer is None else optimizer.variables)]
-    return model, [(variable, np.array(variable)) for variable in variables]
+_MADE: dict[tuple[Any, str], tuple[BetaVAE, list[tuple[Any, np.ndarray]]]] = {}
 
 
-def reused(make: Callable[[], BetaVAE], role: str = "") -> BetaVAE:
+def reused(make: Callable[[], Any], role: str = "", key: Any = None) -> Any:
     """The model that `make` built when it was first asked for in this role, every variable as it was then.
 
     Nothing is compiled anew, which is most of the time that a short training takes. A model handed out before is the
-    same one: keep numbers of it and not the model.
+    same one: keep numbers of it and not the model. `key` stands for a `make` that is another function at each call.
     """
-    model, first = _made(make, role)
+    name = (make if key is None else key, role)
+    if name not in _MADE:
+        model = make()
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None:
+            optimizer.build(model.trainable_variables)
+        variables = [*model.variables, *([] if optimizer is None else optimizer.variables)]
+        _MADE[name] = model, [(variable, np.array(variable)) for variable in variables]
+    model, first = _MADE[name]
     for variable, value in first:
         variable.assign(value)
     return model

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,23 +43,12 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "labelled.npz", x=x, y=np.arange(70) % 3)
 
 
-@dataclass(frozen=True)
-class Building:
-    """A call of `build_vae`, the same as another with the same arguments."""
-
-    written: str
-    arguments: tuple[Any, dict[str, Any]] = field(compare=False)
-
-    def __call__(self) -> Any:
-        return build_vae(self.arguments[0], **self.arguments[1])
-
-
 @pytest.fixture(autouse=True)
 def models_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process share the models of the same options, set back to their first weights."""
 
     def build(shape: Any, **options: Any) -> Any:
-        return reused(Building(repr((shape, sorted(options.items()))), (shape, options)))
+        return reused(lambda: build_vae(shape, **options), key=repr((shape, sorted(options.items()))))
 
     monkeypatch.setattr("vaelib.models.build_vae", build)
 

@@ -19,6 +19,7 @@ from small_models import (
     fit,
     numpy_forward,
     plain_vae,
+    reused,
     small_dataset,
     step_noise,
 )
@@ -142,7 +143,8 @@ def trained(config: TrainingConfig, dataset: Dataset | None = None) -> TrainingR
     options = {**config.model_options(dataset), "latent_dim": 2, "hidden": (6, 5)}
     if config.use_hierarchical_model:
         options["local_dim"] = 2
-    model = build_vae(SHAPE, objective=Objective(sigma2=0.1), **options)
+    objective = Objective(sigma2=0.1)
+    model = reused(lambda: build_vae(SHAPE, objective=objective, **options), key=repr(sorted(options.items())))
     return train_vae(model, dataset, **{**config.training_options(), "batch_size": 50})
 
 

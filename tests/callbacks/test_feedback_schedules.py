@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import compiled, examples, fit, plain_vae, same, small_dataset
+from small_models import compiled, examples, fit, plain_vae, reused, same, small_dataset
 
 from vaelib import (
     BetaSchedule,
@@ -55,6 +55,16 @@ def lively(model):
     """KL of some nats at the start, so that a controller has work to do."""
     model.encoder.z_mean.bias.assign([1.5, -1.0])
     return model
+
+
+def stepping():
+    """A lively model that runs step by step outside a graph."""
+    return compiled(lively(plain_vae(Objective("mse"))), run_eagerly=True)
+
+
+def flying():
+    """A lively model that runs an epoch in one call."""
+    return compiled(lively(plain_vae(Objective("mse"))), steps_per_execution=STEPS)
 
 
 def counting(model):
@@ -123,7 +133,7 @@ def test_geco_equals_a_replay(objective, scheduler):
 
 
 def test_per_epoch_does_not_slow_a_schedule_that_moves_at_every_step():
-    model = compiled(lively(plain_vae(Objective("mse"))), run_eagerly=True)
+    model = reused(stepping)
     rows, _ = recorded(model, CONTROL, 2, FEW, per="epoch")
     np.testing.assert_allclose(rows.beta, replay(CONTROL, rows.kl_loss), rtol=1e-5)
     assert len(np.unique(rows.beta)) == 6
@@ -271,7 +281,7 @@ def test_one_callback_serves_two_trainings():
 
 
 def test_another_schedule_does_not_use_the_old_one():
-    model = compiled(lively(plain_vae(Objective("mse"))), steps_per_execution=STEPS)
+    model = reused(flying)
     recorded(model, CONTROL, 2)
     rows, _ = recorded(model, GECO, 2)
     np.testing.assert_allclose(rows.beta, replay(GECO, rows.reconstruction_loss), rtol=1e-5)
@@ -300,7 +310,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_an_interrupted_training_leaves_no_schedule_behind():
-    model = compiled(lively(plain_vae(Objective("mse"))), run_eagerly=True)
+    model = reused(stepping)
     with pytest.raises(KeyboardInterrupt):
         fit(model, X, 8, 2, callbacks=[BetaSchedule(CONTROL), Interrupt()])
     model.beta.assign(0.75)
@@ -314,7 +324,7 @@ def test_evaluation_moves_no_schedule():
     """A fit with validation in every epoch takes the same steps as one without."""
 
     def betas(**options):
-        model, log = compiled(lively(plain_vae(Objective("mse"))), run_eagerly=True), StepLog()
+        model, log = reused(stepping), StepLog()
         options |= {"batch_size": 8, "shuffle": False, "epochs": 2, "verbose": 0}
         model.fit(FEW, callbacks=[log, BetaSchedule(CONTROL)], **options)
         return log.frame().beta
