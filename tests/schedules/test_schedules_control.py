@@ -33,6 +33,35 @@ def test_between_the_bounds_it_is_the_papers_formula() -> None:
         assert beta == pytest.approx(expected, rel=1e-9)
 
 
+# error -> kp / (1 + e^error) with kp = 0.2; and with ki = 0.2 / ln 3 an error of ln 3 moves the sum by 0.2
+LN3, LN9 = math.log(3), math.log(9)
+#   far too high  P = 0.2 · 9/10 = 0.18, sum + 0.4     too high  P = 0.2 · 3/4 = 0.15, sum + 0.2
+#   far too low   P = 0.2 · 1/10 = 0.02, sum − 0.4     too low   P = 0.2 · 1/4 = 0.05, sum − 0.2
+BY_HAND = [  # KL, the sum, β = P + sum + 0.1 in [0.1, 1]
+    (10 + LN9, 0.40, 0.68),  # 0.18 + 0.4 + 0.1
+    (10 + LN9, 0.72, 1.00),  # 0.8 would give 1.08: the sum stops at 1 − 0.1 − 0.18
+    (10 + LN9, 0.72, 1.00),  # pushed outwards still: held
+    (10 + LN3, 0.75, 1.00),  # 0.92 would give 1.17; the smaller P leaves the sum room up to 1 − 0.1 − 0.15
+    (10 - LN3, 0.55, 0.70),  # released at once: 0.05 + (0.75 − 0.2) + 0.1; with the sum of all errors, 1.2, it stays 1
+    (10 - LN9, 0.15, 0.27),  # 0.02 + (0.55 − 0.4) + 0.1
+    (10 - LN9, -0.02, 0.10),  # −0.25 would give −0.13: the sum stops at −P
+    (10 - LN9, -0.02, 0.10),  # held
+    (10 - LN3, -0.05, 0.10),  # −0.22 would give −0.07; at the larger P the sum stops at −0.05
+    (10 + LN3, 0.15, 0.40),  # released at once: 0.15 + (−0.05 + 0.2) + 0.1
+    (10.0, 0.15, 0.35),  # on target P = 0.1, and the sum stays
+]
+
+
+def test_saturated_high_released_and_saturated_low_step_by_step() -> None:
+    scheduler = ControlBetaScheduler(target_kl=10.0, kp=0.2, ki=0.2 / LN3, min_beta=0.1, max_beta=1.0)
+    state = scheduler.init()
+    for step, (kl, integral, expected) in enumerate(BY_HAND):
+        state, beta = scheduler.step(state, {"kl_loss": kl})
+        found = (float(state["integral"]), float(state["beta"]), float(beta))
+        assert found == pytest.approx((integral, expected, expected), abs=1e-12), step
+        assert scheduler.update({"kl_loss": kl}) == pytest.approx(expected, abs=1e-12)
+
+
 def test_ten_nats_for_a_hundred_steps_move_beta_by_a_tenth() -> None:
     scheduler = ControlBetaScheduler(target_kl=10.0)
     betas = [scheduler.update({"kl_loss": 20.0}) for _ in range(101)]
