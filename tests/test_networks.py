@@ -4,7 +4,16 @@ import pytest
 from keras import layers, ops
 from small_models import SHAPE, examples, numpy_forward, plain_vae, small_vae
 
-from vaelib import Encoder, Sampling, dense_decoder, dense_encoder
+from vaelib import (
+    Encoder,
+    HierarchicalVAE,
+    Sampling,
+    build_vae,
+    conv_decoder,
+    conv_encoder,
+    dense_decoder,
+    dense_encoder,
+)
 
 
 def summary(network):
@@ -59,7 +68,8 @@ def test_options_leave_layers_out():
 
     assert names(batch_norm=False) == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert names(dropout=0) == ["Dense", "BatchNormalization", "Dense", "BatchNormalization", "Dense"]
-    assert [row[0] for row in summary(dense_encoder(SHAPE, 2, hidden=[7]).body)][2:] == ["Dense"]
+    single = summary(dense_encoder(SHAPE, 2, hidden=[7]).body)
+    assert [row[0] for row in single][2:] == ["Dense", "BatchNormalization", "Dropout"]
 
 
 def test_initialiser_is_that_of_the_relu_layers():
@@ -152,3 +162,75 @@ def test_dropout_acts_in_training_only():
     still = [ops.convert_to_numpy(encoder(x)[0]) for _ in range(2)]
     np.testing.assert_array_equal(*still)
     assert not np.allclose(encoder(x, training=True)[0], still[0])
+
+
+@pytest.mark.parametrize("hidden", [(6,), (6, 5)])
+def test_dropout_and_batch_norm_follow_the_first_layer_also_where_it_is_the_only_one(hidden):
+    """A rate that was given acts; with two layers this is the document's architecture."""
+    model = build_vae(SHAPE, 2, hidden=hidden, dropout=0.5, decoder_dropout=0.25)
+    for network, rate, first in ((model.encoder.body, 0.5, "encoder_0"), (model.decoder, 0.25, "decoder_0")):
+        names = [layer.name for layer in network.layers]
+        at = names.index(first)
+        assert names[at + 1 : at + 3] == [f"{first}_batch_norm", f"{first}_dropout"]
+        assert [layer.rate for layer in network.layers if isinstance(layer, layers.Dropout)] == [rate]
+    x = examples(40)
+    one, other = (model.encoder.body(x, training=True) for _ in range(2))
+    assert np.any(np.asarray(one) != np.asarray(other))
+
+
+IMAGE = (8, 8, 1)
+TOO_LARGE = {
+    "latent units": ({"latent_dim": 10**9}, "latent_dim"),
+    "local units": ({"local_dim": 10**9}, "local_dim"),
+    "condition": ({"condition_dim": 10**9}, "condition_dim"),
+    "hidden": ({"hidden": [10**8]}, "hidden"),
+    "two hidden": ({"hidden": [10**5, 10**5]}, "hidden"),
+    "example": ({"input_shape": (10**6, 10**6)}, "input_shape"),
+    "linear, units": ({"architecture": "linear", "latent_dim": 10**9}, "latent_dim"),
+    "linear, example": ({"architecture": "linear", "input_shape": (10**6, 10**6)}, "input_shape"),
+    "filters": ({"architecture": "convolutional", "filters": (10**5, 10**5)}, "filters"),
+    "image": ({"architecture": "convolutional", "input_shape": (10**6, 10**6, 1)}, "input_shape"),
+    "channels": ({"architecture": "convolutional", "input_shape": (8, 8, 10**9)}, "input_shape"),
+    "hidden behind convolutions": ({"architecture": "convolutional", "hidden": (10**8,)}, "hidden"),
+    "latent units behind convolutions": ({"architecture": "convolutional", "latent_dim": 10**9}, "latent_dim"),
+}
+
+
+@pytest.mark.parametrize(("options", "name"), TOO_LARGE.values(), ids=TOO_LARGE)
+def test_models_that_no_memory_holds_are_refused_before_they_are_built(options, name):
+    must = f"Argument `{name}` must leave a network at most 500,000,000 weights. Received: {name}="
+    with pytest.raises(ValueError, match=rf"^{must}.* It would have [0-9,]*\.$"):
+        build_vae(**{"input_shape": IMAGE, "latent_dim": 2} | options)
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (lambda: dense_encoder(IMAGE, 10**9), "latent_dim"),
+        (lambda: dense_decoder(IMAGE, 10**9), "latent_dim"),
+        (lambda: dense_decoder((10**6, 10**6), 2), "output_shape"),
+        (lambda: conv_encoder(IMAGE, 2, kernel_size=10**6), "kernel_size"),
+        (lambda: conv_decoder(IMAGE, 10**9), "latent_dim"),
+        (lambda: conv_decoder((8, 8, 10**9), 2), "output_shape"),
+        (lambda: HierarchicalVAE(dense_encoder(IMAGE, 2), dense_decoder(IMAGE, 4), 2, hidden=[10**9]), "hidden"),
+    ],
+)
+def test_networks_that_no_memory_holds_are_refused(build, name):
+    with pytest.raises(ValueError, match=rf"^Argument `{name}` must leave a network at most .*Received: {name}="):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        ({"input_shape": (0,)}, r"input_shape=\(0,\)"),
+        ({"input_shape": (8, True)}, r"input_shape=\(8, True\)"),
+        ({"hidden": ["a"]}, r"hidden=\['a'\]"),
+        ({"hidden": (64, 0)}, r"hidden=\(64, 0\)"),
+        ({"hidden": [1] * 101}, r"hidden=\[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, \.\.\.\]"),
+        ({"architecture": "convolutional", "filters": [2.5]}, r"filters=\[2\.5\]"),
+    ],
+)
+def test_refused_sizes_are_shown_as_they_are(options, received):
+    with pytest.raises(ValueError, match=rf"^Argument `.*integers >= 1.*\. Received: {received}\.$"):
+        build_vae(**{"input_shape": IMAGE, "latent_dim": 2} | options)

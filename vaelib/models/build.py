@@ -19,7 +19,7 @@ from vaelib.models.hierarchical_vae import HierarchicalVAE
 from vaelib.models.linear_vae import LinearVAE
 from vaelib.models.vae import VAE
 from vaelib.networks import Encoder, conv_decoder, conv_encoder, dense_decoder, dense_encoder
-from vaelib.networks.dense import example_shape, layer_sizes
+from vaelib.networks._sizes import check_weights, example_shape, layer_sizes
 from vaelib.objective import Objective
 from vaelib.randomness import initializer
 
@@ -97,8 +97,8 @@ def build_vae(
         hidden: widths of the encoder's dense hidden layers; the decoder has them in reverse. By default (64, 32), and
             (64,) after convolutions.
         filters: filters of the encoder's convolutions, each of stride 2; (16, 32) by default.
-        batch_norm: whether dense hidden layers but the last, or all convolutions, are batch-normalised; by default
-            they are.
+        batch_norm: whether dense hidden layers but the last (or a single one), or all convolutions, are
+            batch-normalised; by default they are.
         dropout: rate in [0, 0.95], after those dense layers, or before the dense layers behind convolutions; 0.1 by
             default.
         decoder_dropout: the decoder's rate; by default the same.
@@ -112,7 +112,8 @@ def build_vae(
         seed: integer >= 0; initial weights, noise and dropout are functions of it.
 
     Raises:
-        ValueError: if an argument is out of range or does not combine with another.
+        ValueError: if an argument is out of range or does not combine with another, or if encoder or decoder would have
+            more than 500 million weights.
 
     >>> build_vae((8, 8, 1), latent_dim=2).count_params()
     13125
@@ -142,9 +143,11 @@ def build_vae(
     rates = [0.1 if dropout is None else finite_float("dropout", dropout, minimum=0, maximum=0.95)] * 2
     if decoder_dropout is not None:
         rates[1] = finite_float("decoder_dropout", decoder_dropout, minimum=0, maximum=0.95)
+    units = {"latent_dim": latent_dim, "condition_dim": condition_dim, "local_dim": local_dim}
     if architecture == "dense":
         _refuse({"filters": filters}, "be left out with the dense architecture")
         hidden = layer_sizes("hidden", (64, 32) if hidden is None else hidden)
+        _check_units(units, hidden)
         options |= {"kernel_initializer": "GlorotUniform" if kernel_initializer is None else kernel_initializer}
         encoder = dense_encoder(
             input_shape, latent_dim, hidden, dropout=rates[0], condition_dim=condition_dim, **options, **heads
@@ -152,6 +155,7 @@ def build_vae(
         decoder = dense_decoder(input_shape, width, hidden[::-1], dropout=rates[1], **options)
     else:
         hidden = layer_sizes("hidden", (64,) if hidden is None else hidden)
+        _check_units(units, hidden)
         filters = layer_sizes("filters", (16, 32) if filters is None else filters)
         options |= {"kernel_initializer": "HeNormal" if kernel_initializer is None else kernel_initializer}
         encoder = conv_encoder(
@@ -176,11 +180,19 @@ def _refuse(given: dict[str, Any], must: str) -> None:
             raise argument_error(name, must, value)
 
 
+def _check_units(units: dict[str, int], hidden: Sequence[int]) -> None:
+    """Names the decoder's input by the arguments that it is the sum of."""
+    check_weights(units, *([unit, ("hidden", hidden[-1])] for unit in units.items()))
+
+
 def _linear_pair(
     input_shape: Sequence[int], latent_dim: int, heads: dict[str, Any], seed: int
 ) -> tuple[Encoder, keras.Model]:
     shape = example_shape("input_shape", input_shape)
     positive_int("seed", seed, minimum=0)
+    units = positive_int("latent_dim", latent_dim)
+    sizes = {"input_shape": input_shape, "latent_dim": latent_dim}
+    check_weights(sizes, [("input_shape", math.prod(shape)), ("latent_dim", units)])
     inputs = keras.Input(shape)
     body = keras.Model(inputs, keras.layers.Flatten()(inputs), name="encoder_body")
     encoder = Encoder(body, latent_dim, seed, heads={**heads, "constant_log_var": True}, name="encoder")

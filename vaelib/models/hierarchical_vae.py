@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import keras
@@ -13,7 +14,7 @@ from vaelib._checks import argument_error, positive_int
 from vaelib.layers import GaussianHeads
 from vaelib.models.vae import VAE
 from vaelib.networks import Encoder
-from vaelib.networks.dense import layer_sizes
+from vaelib.networks._sizes import check_weights, layer_sizes
 from vaelib.objective import Objective, Terms
 from vaelib.randomness import initializer
 
@@ -78,7 +79,10 @@ class HierarchicalVAE(VAE):
         self.global_kl_weight = self._scheduled("global_kl_weight", global_kl_weight)
         self.local_kl_weight = self._scheduled("local_kl_weight", local_kl_weight)
         context = self.global_dim + self.condition_dim
-        self.local_posterior = self._gaussian("local", encoder.body.output_shape[-1] + context)
+        features = encoder.body.output_shape[-1]
+        axes = [("", features + context), *(("hidden", width) for width in self.hidden), ("local_dim", 2 * local_dim)]
+        check_weights({"hidden": hidden, "local_dim": local_dim}, *pairwise(axes))
+        self.local_posterior = self._gaussian("local", features + context)
         self.local_prior = self._gaussian("prior", context)
         self._set_up_steps()
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import keras
 from keras import layers
 
-from vaelib._checks import argument_error, boolean, finite_float, positive_int
+from vaelib._checks import boolean, finite_float, positive_int
 from vaelib.layers import BATCH_NORM_MOMENTUM, seeded
-from vaelib.networks.dense import example_shape, layer_sizes
+from vaelib.networks._sizes import check_weights, image_shape, layer_sizes
 from vaelib.networks.encoder import Encoder
 from vaelib.randomness import initializer, stream
 
@@ -48,7 +49,8 @@ def conv_encoder(
         heads: options of `GaussianHeads`.
 
     Raises:
-        ValueError: if a size, the rate or the seed is out of range, or an example is no image.
+        ValueError: if a size, the rate or the seed is out of range, an example is no image, or the network would have
+            more than 500 million weights.
 
     Source: batch normalisation after each convolution: Ioffe & Szegedy (2015), arXiv 1502.03167; He's initialiser
         for ReLU: He et al. (2015), arXiv 1502.01852.
@@ -63,14 +65,20 @@ def conv_encoder(
     size = positive_int("kernel_size", kernel_size, minimum=2)
     rate = finite_float("dropout", dropout, minimum=0, maximum=0.95)
     boolean("batch_norm", batch_norm)
+    counts, widths = layer_sizes("filters", filters), layer_sizes("hidden", hidden)
+    given = {"input_shape": input_shape, "filters": filters, "kernel_size": kernel_size, "hidden": hidden}
+    pixels = math.prod(-(-side // 2 ** len(counts)) for side in shape[:2])
+    flat = [("input_shape", pixels), ("filters", counts[-1]), ("hidden", widths[0])]
+    channels = ("input_shape", shape[2]), *(("filters", count) for count in counts)
+    _check_filters(given, channels, flat, *pairwise(("hidden", width) for width in widths))
     x = inputs = keras.Input(shape)
-    for i, count in enumerate(layer_sizes("filters", filters)):
+    for i, count in enumerate(counts):
         name = f"encoder_conv_{i}"
         kernel = seeded("kernel_initializer", kernel_initializer, seed, name)
         x = layers.Conv2D(count, size, strides=2, padding="same", kernel_initializer=kernel, name=name)(x)
         x = _activated(x, batch_norm, name)
     x = layers.Flatten()(x)
-    for i, width in enumerate(layer_sizes("hidden", hidden)):
+    for i, width in enumerate(widths):
         x = _dense(x, width, rate, kernel_initializer, seed, f"encoder_{i}")
     return Encoder(keras.Model(inputs, x, name="encoder_body"), latent_dim, seed, condition_dim, heads, name="encoder")
 
@@ -105,8 +113,15 @@ def conv_decoder(
     for _ in counts:
         height, width = sides[-1]
         sides.append((-(-height // 2), -(-width // 2)))
-    x = inputs = keras.Input((positive_int("latent_dim", latent_dim),))
-    for i, units in enumerate((*layer_sizes("hidden", hidden), math.prod(sides[-1]) * counts[0])):
+    widths = layer_sizes("hidden", hidden)
+    given = {"output_shape": output_shape, "filters": filters, "kernel_size": kernel_size, "hidden": hidden}
+    given["latent_dim"] = positive_int("latent_dim", latent_dim)
+    flat = [("output_shape", math.prod(sides[-1])), ("filters", counts[0]), ("hidden", widths[-1])]
+    channels = *(("filters", count) for count in counts), ("output_shape", shape[2])
+    dense = ("latent_dim", latent_dim), *(("hidden", width) for width in widths)
+    _check_filters(given, channels, flat, *pairwise(dense))
+    x = inputs = keras.Input((latent_dim,))
+    for i, units in enumerate((*widths, math.prod(sides[-1]) * counts[0])):
         x = _dense(x, units, rate, kernel_initializer, seed, f"decoder_{i}")
     x = layers.Reshape((*sides[-1], counts[0]))(x)
     for i, count in enumerate((*counts[1:], shape[2])):
@@ -127,13 +142,12 @@ def conv_decoder(
     return keras.Model(inputs, x, name="decoder")
 
 
-def image_shape(name: str, shape: Any) -> tuple[int, int, int]:
-    """Returns the shape of one image, or raises if it has not three axes."""
-    sizes = example_shape(name, shape)
-    if len(sizes) != 3:
-        remedy = "Use the dense architecture, or add an axis of channels to the data."
-        raise argument_error(name, "be (height, width, channels) for convolutions", tuple(shape), remedy)
-    return sizes[0], sizes[1], sizes[2]
+def _check_filters(
+    given: dict[str, Any], channels: Iterable[tuple[str, int]], *dense: Sequence[tuple[str, int]]
+) -> None:
+    """Bounds the weights of convolutions between these numbers of channels, and of dense kernels."""
+    side = [("kernel_size", given["kernel_size"])] * 2
+    check_weights(given, *([*side, *pair] for pair in pairwise(channels)), *dense)
 
 
 def _activated(x: Any, batch_norm: bool, name: str) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import keras
 from keras import layers
 
-from vaelib._checks import argument_error, boolean, finite_float, positive_int
+from vaelib._checks import boolean, finite_float, positive_int
 from vaelib.layers import BATCH_NORM_MOMENTUM, seeded
+from vaelib.networks._sizes import check_weights, example_shape, layer_sizes
 from vaelib.networks.encoder import Encoder
 from vaelib.randomness import initializer, stream
 
@@ -29,7 +31,7 @@ def dense_encoder(
     """Builds the dense encoder: Dense + ReLU layers, then linear heads for z_mean and z_log_var.
 
     Every hidden layer but the last is followed by batch normalisation and dropout, as in the β-VAE document:
-    Dense(64) → BatchNorm → Dropout → Dense(32) → heads.
+    Dense(64) → BatchNorm → Dropout → Dense(32) → heads. A single one is followed by them too.
 
     Args:
         input_shape: shape of one example, e.g. (8, 8, 1).
@@ -43,7 +45,8 @@ def dense_encoder(
         heads: options of `GaussianHeads`.
 
     Raises:
-        ValueError: if a size, the rate or the seed is out of range.
+        ValueError: if a size, the rate or the seed is out of range, or the network would have more than 500 million
+            weights.
 
     >>> z_mean, z_log_var, z = dense_encoder((8, 8, 1), latent_dim=2)(keras.ops.zeros((5, 8, 8, 1)))
     >>> z.shape
@@ -51,6 +54,9 @@ def dense_encoder(
     """
     shape = example_shape("input_shape", input_shape)
     positive_int("latent_dim", latent_dim)
+    given = {"input_shape": input_shape, "hidden": hidden}
+    widths = layer_sizes("hidden", hidden)
+    _check_widths(given, ("input_shape", math.prod(shape)), *(("hidden", width) for width in widths))
     x = inputs = keras.Input(shape)
     x = layers.Flatten()(x)
     x = _hidden_layers(x, hidden, batch_norm, dropout, kernel_initializer, seed, "encoder")
@@ -75,11 +81,18 @@ def dense_decoder(
     TensorShape([5, 8, 8, 1])
     """
     shape = example_shape("output_shape", output_shape)
-    x = inputs = keras.Input((positive_int("latent_dim", latent_dim),))
+    given = {"latent_dim": latent_dim, "hidden": hidden, "output_shape": output_shape}
+    ends = ("latent_dim", positive_int("latent_dim", latent_dim)), ("output_shape", math.prod(shape))
+    _check_widths(given, ends[0], *(("hidden", width) for width in layer_sizes("hidden", hidden)), ends[1])
+    x = inputs = keras.Input((latent_dim,))
     x = _hidden_layers(x, hidden, batch_norm, dropout, kernel_initializer, seed, "decoder")
     output = initializer("GlorotUniform", seed, "decoder_output")
     x = layers.Dense(math.prod(shape), kernel_initializer=output, name="decoder_output")(x)
     return keras.Model(inputs, layers.Reshape(shape)(x), name="decoder")
+
+
+def _check_widths(given: Mapping[str, Any], *widths: tuple[str, int]) -> None:
+    check_weights(given, *pairwise(widths))
 
 
 def _hidden_layers(
@@ -91,7 +104,7 @@ def _hidden_layers(
     seed: int,
     part: str,
 ) -> Any:
-    """Dense + ReLU for each width; batch normalisation and dropout after all but the last."""
+    """Dense + ReLU for each width; batch normalisation and dropout after all but the last, or after a single one."""
     rate = finite_float("dropout", dropout, minimum=0, maximum=0.95)
     positive_int("seed", seed, minimum=0)
     boolean("batch_norm", batch_norm)
@@ -100,23 +113,9 @@ def _hidden_layers(
         name = f"{part}_{i}"
         kernel = seeded("kernel_initializer", kernel_initializer, seed, name)
         x = layers.Dense(width, activation="relu", kernel_initializer=kernel, name=name)(x)
-        if i < len(widths) - 1:
+        if i < max(len(widths) - 1, 1):
             if batch_norm:
                 x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_batch_norm")(x)
             if rate:
                 x = layers.Dropout(rate, seed=stream(seed, f"dropout/{name}"), name=f"{name}_dropout")(x)
     return x
-
-
-def layer_sizes(name: str, sizes: Any) -> tuple[int, ...]:
-    """Returns widths or filters as integers >= 1, or raises if they are no sequence of at least one."""
-    if isinstance(sizes, str) or not isinstance(sizes, Sequence) or not sizes:
-        raise argument_error(name, "be a non-empty sequence of integers >= 1, one a layer", sizes)
-    return tuple(positive_int(name, size) for size in sizes)
-
-
-def example_shape(name: str, shape: Any) -> tuple[int, ...]:
-    """Returns the shape of one example as integers >= 1, or raises if it is none."""
-    if isinstance(shape, str) or not isinstance(shape, Sequence) or not shape:
-        raise argument_error(name, "be the shape of one example, such as (8, 8, 1)", shape)
-    return tuple(positive_int(name, size) for size in shape)

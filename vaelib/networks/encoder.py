@@ -10,6 +10,7 @@ from keras import layers, ops
 
 from vaelib._checks import argument_error, positive_int
 from vaelib.layers import GaussianHeads, Sampling, numbers
+from vaelib.networks._sizes import check_weights
 from vaelib.randomness import initializer, stream
 
 
@@ -45,11 +46,14 @@ class Encoder(keras.Model):
         self.latent_dim = positive_int("latent_dim", latent_dim)
         self.seed = positive_int("seed", seed, minimum=0)
         self.condition_dim = positive_int("condition_dim", condition_dim, minimum=0)
+        features = self.body.output_shape[-1]
+        heads_axes = [("latent_dim", 2 * latent_dim), ("", features)]
+        mix_axes = [("condition_dim", features + condition_dim if condition_dim else 0), ("", features)]
+        check_weights({"latent_dim": latent_dim, "condition_dim": condition_dim}, heads_axes, mix_axes)
         self.mix = None
         if self.condition_dim:
             kernel = initializer("GlorotUniform", seed, "encoder_condition")
-            width = self.body.output_shape[-1]
-            self.mix = layers.Dense(width, activation="relu", kernel_initializer=kernel, name="encoder_condition")
+            self.mix = layers.Dense(features, activation="relu", kernel_initializer=kernel, name="encoder_condition")
         self.heads = GaussianHeads(latent_dim, seed, **(heads or {}), name="heads")
         self.sampling = Sampling(stream(seed, "sampling layer"), name="sampling")
         self.build((None, *body.input_shape[1:]))
