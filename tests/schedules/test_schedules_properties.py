@@ -5,13 +5,24 @@ import json
 import math
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaelib.schedules import BetaScheduler, FeedbackBetaScheduler, Scheduler, finish_warning, get_beta_scheduler
+from vaelib.schedules import (
+    BetaScheduler,
+    FeedbackBetaScheduler,
+    LinearBetaScheduler,
+    Scheduler,
+    WarmRestartBetaScheduler,
+    finish_warning,
+    get_beta_scheduler,
+    register_beta_scheduler,
+)
+from vaelib.schedules import factory as factory_module
 
 QUICK = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
@@ -19,6 +30,23 @@ EPOCHS = st.one_of(st.floats(0, 1e6), st.integers(0, 10**6), st.floats(0, 100))
 WEIGHTS = st.one_of(st.floats(0, 10), st.floats(0, 1e300), st.integers(0, 5))
 LENGTHS = st.one_of(st.floats(1e-3, 1e3), st.floats(0, 1e6, exclude_min=True), st.integers(1, 500))
 RATES = st.floats(0.001, 1000)
+
+
+def decays(share: float) -> Callable[[float], float]:
+    """A reader's factory that gives a function of the epoch, one that can be pickled."""
+    return partial(math.pow, share)
+
+
+def rises(top: float, epochs: float) -> BetaScheduler:
+    """A reader's factory that gives a schedule with bounds."""
+    return LinearBetaScheduler(top, epochs)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factory_module, "_REGISTERED", {})
+    register_beta_scheduler("decays", decays)
+    register_beta_scheduler("rises", rises)
 
 
 def limits(positive: bool = False) -> st.SearchStrategy[dict[str, Any]]:
@@ -49,16 +77,30 @@ OPEN_LOOP = {
         merged(limits(), cycle_length=LENGTHS, wave_type=st.sampled_from(["cosine", "triangle"])),
         merged(limits(), cycle_length=LENGTHS, wave_type=st.just("ramp"), ramp_fraction=st.floats(1e-9, 1)),
     ),
+    "decays": st.fixed_dictionaries({"share": st.floats(0, 1)}),
+    "rises": st.fixed_dictionaries({"top": WEIGHTS, "epochs": LENGTHS}),
     "reconstruction": merged(
         levels=levels(st.floats(0, 1e6), falling=False),
         unit=st.just("epoch"),
         interpolation=st.sampled_from(["step", "linear"]),
     ),
 }
+ERRORS = {  # by unit: nats of a density may be negative
+    **dict.fromkeys(("relative", "mse", "squared_error"), st.floats(0, 1e6)),
+    "nats": st.one_of(st.floats(-1e6, 1e6), st.floats(-1e300, 1e300)),
+}
+
+
+def by_unit(*units: str, **named: Callable[[st.SearchStrategy[float]], Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A unit, and arguments that are made of an error in it."""
+    return st.one_of(
+        [merged(unit=st.just(unit), **{name: make(ERRORS[unit]) for name, make in named.items()}) for unit in units]
+    )
+
+
 FEEDBACK = {
     "reconstruction": merged(
-        levels=levels(st.floats(0, 1e3), falling=True),
-        unit=st.sampled_from(["relative", "mse", "nats"]),
+        by_unit("relative", "mse", "nats", levels=lambda error: levels(error, falling=True)),
         interpolation=st.sampled_from(["step", "linear"]),
         smoothing=st.floats(0, 0.999),
         rate=st.one_of(st.none(), st.floats(1e-6, 1e6)),
@@ -68,8 +110,7 @@ FEEDBACK = {
     "geco": limits(positive=True).flatmap(
         lambda ends: merged(
             st.just(ends),
-            tolerance=st.floats(0, 1e6),
-            unit=st.sampled_from(["nats", "squared_error"]),
+            by_unit("nats", "squared_error", tolerance=lambda error: error),
             rate=st.floats(1e-9, 1e3),
             smoothing=st.floats(0, 0.999),
             initial_beta=st.floats(ends["min_beta"], ends["max_beta"]),
@@ -82,14 +123,19 @@ def typed(strategies: dict[str, st.SearchStrategy[dict[str, Any]]]) -> st.Search
     return st.one_of([merged(params, type=st.just(name)) for name, params in strategies.items()])
 
 
+# a multiplier next to 1 takes a restart an interval up to the epoch asked for: longer ones there, for speed
+NEAR_ONE = st.floats(1, 1.01, exclude_min=True, exclude_max=True)
+INTERVALS = st.one_of(
+    st.tuples(st.integers(1, 500), st.one_of(st.just(1.0), st.floats(1.01, 3), st.floats(1.01, 1e308))),
+    st.tuples(st.integers(100, 500), st.one_of(NEAR_ONE, st.floats(1e-15, 1e-3).map(lambda more: 1 + more))),
+)
+
+
 def restarted(base: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "base_scheduler_type": st.just(base["type"]),
-            "base_scheduler_kwargs": st.just({key: value for key, value in base.items() if key != "type"}),
-            "restart_interval": st.integers(1, 500),
-            "restart_multiplier": st.one_of(st.just(1.0), st.floats(1.01, 3), st.floats(1.01, 1e308)),
-        }
+    return merged(
+        INTERVALS.map(lambda pair: {"restart_interval": pair[0], "restart_multiplier": pair[1]}),
+        base_scheduler_type=st.just(base["type"]),
+        base_scheduler_kwargs=st.just({key: value for key, value in base.items() if key != "type"}),
     )
 
 
@@ -146,13 +192,14 @@ def test_the_config_rebuilds_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEEDBACK)
 def test_feedback_stays_within_its_bounds_whatever_it_reads(name: str) -> None:
-    figures = st.lists(st.one_of(st.floats(0, 1e3), st.floats(0, 1e300)), min_size=1, max_size=20)
+    figures = st.lists(st.one_of(st.floats(-1e3, 1e3), st.floats(-1e300, 1e300)), min_size=1, max_size=20)
 
     @QUICK
     @given(FEEDBACK[name], figures)
     def check(params: dict[str, Any], read: list[float]) -> None:
         scheduler: FeedbackBetaScheduler = get_beta_scheduler(name, **params)
-        for figure in read:
+        signed = (scheduler.reads, scheduler.unit) == ("reconstruction_loss", "nats")
+        for figure in read if signed else map(abs, read):
             assert inside(scheduler.update({scheduler.reads: figure}), scheduler)
 
     check()
@@ -191,6 +238,26 @@ def test_restarts_are_rising_whole_epochs_that_surround_the_epoch() -> None:
             assert scheduler.get_restart_info(last - 1)["next_restart_epoch"] == last
 
     check()
+
+
+@pytest.mark.parametrize("multiplier", [math.nextafter(1, 2), 1 + 1e-9, 1.0001, 1.009])
+def test_beta_at_every_epoch_to_a_million_under_multipliers_next_to_one(multiplier: float) -> None:
+    """β after a restart and before the next one, at restarts that are sums of the intervals, rounded."""
+    base = {"max_beta": 0.7, "warmup_epochs": 3, "min_beta": 0.1}
+    scheduler = WarmRestartBetaScheduler("linear", base, 4, multiplier)
+    at, interval, last, checked = 0.0, 4.0, 0, 0
+    while last < 10**6:
+        at, interval = at + interval, interval * multiplier
+        following = math.floor(at + 0.5)
+        if following - last > 3 and checked < 2000:
+            found = [scheduler(epoch) for epoch in (last, last + 1, last + 2, last + 3, following - 1)]
+            assert found == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.7])
+            checked += 1
+        last = following
+    assert checked > 200
+    info = scheduler.get_restart_info(10**6)
+    assert info["last_restart_epoch"] <= 10**6 < info["next_restart_epoch"]
+    assert inside(scheduler(10**6), scheduler)
 
 
 def test_a_named_length_of_the_run_silences_the_warning() -> None:
