@@ -273,14 +273,47 @@ def test_resume_goes_on_to_more_epochs_with_the_schedule_it_had(capsys: pytest.C
     code, out, err = run("--output", "run", "--resume", "--epochs", 4, capsys=capsys)
     assert (code, err) == (0, [])
     assert "warmup_epochs=1," in block(out)["schedule"]
+    assert block(out)["output"] == "run, resumed after epoch 2"
     assert pd.read_csv("run/history.csv")["epoch"].tolist() == [0, 1, 2, 3]
     assert TrainingConfig.from_file("run/config.json").num_epochs == 4
     assert steps_on_disk("run/tensorboard") == list(range(8))
 
 
-def test_resume_without_anything_begins(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_imported_module_registers_its_schedule(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("my_schedules.py").write_text(
+        "from vaelib import register_beta_scheduler\nregister_beta_scheduler('my_half', lambda: lambda epoch: 0.5)\n"
+    )
+    path = config_file(training={"num_epochs": 1, "batch_size": 25, "beta_scheduler_type": "my_half"})
+    assert run("--config", path, capsys=capsys)[0] == 2
+    code, out, err = run("--config", path, "--import", "my_schedules", capsys=capsys)
+    assert (code, err, block(out)["schedule"]) == (0, [], "get_beta_scheduler('my_half')")
+    interrupt(monkeypatch, after=0)
+    _, _, err = run("--config", path, "--import", "my_schedules", "--output", "run", capsys=capsys)
+    assert "train-vae --import my_schedules --output run --resume`" in err[0]
+
+
+@pytest.mark.parametrize("module", ["no_such_module", "..", ""])
+def test_a_module_that_is_none_is_refused(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, (line,) = run("--import", module, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert line.startswith("error: Argument `--import` must be the name of a Python module, found in this folder")
+
+
+def test_a_capacity_schedule_brings_its_objective(capsys: pytest.CaptureFixture[str]) -> None:
+    params = {"max_capacity": 2.0, "rise_epochs": 1, "gamma": 10.0}
+    training = {"num_epochs": 2, "beta_scheduler_type": "capacity", "beta_scheduler_params": params, "batch_size": 25}
+    code, out, err = run("--config", config_file(training=training), capsys=capsys)
+    assert (code, err) == (0, [])
+    assert "capacity=0.0" in block(out)["objective"]
+
+
+def test_resume_without_anything_begins_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run("--config", config_file(), "--output", "run", "--resume", capsys=capsys)
     assert (code, err, out.count("\nepoch ")) == (0, [], 3)
+    assert block(out)["output"] == "run, which holds no training to resume"
 
 
 def test_resume_after_an_interruption_in_the_first_epoch_begins_again(
@@ -359,8 +392,8 @@ MISTAKES: dict[str, tuple[Any, str]] = {  # arguments, how the line begins after
     "no units": (lambda: ["--latent-dim", "0"], "Argument `--latent-dim` must be an integer >= 1. "),
     "no batch": (lambda: ["--batch-size", "0"], "Argument `--batch-size` must be an integer >= 1. "),
     "no value": (lambda: ["--epochs"], "Argument --epochs: expected one argument. See vaelib train-vae --help."),
-    "unknown option": (lambda: ["--epoch", "3"], "Argument `option` must be one of --config, --epochs, "),
-    "a stray word": (lambda: ["3"], "Argument `option` must be one of --config, --epochs, "),
+    "unknown option": (lambda: ["--epoch", "3"], "Argument `option` must be one of --config, --import, "),
+    "a stray word": (lambda: ["3"], "Argument `option` must be one of --config, --import, "),
     "both ways": (lambda: ["--resume", "--overwrite", "--output", "run"], "Argument --overwrite: not allowed with"),
     "resume what": (lambda: ["--resume"], "Argument `--output` must be the folder of the training to resume."),
     "empty output": (lambda: ["--output", ""], "Argument `--output` must not be empty. "),
@@ -404,8 +437,15 @@ MISTAKES: dict[str, tuple[Any, str]] = {  # arguments, how the line begins after
         "Argument `dataset.x_train` must hold only 0 and 1 under likelihood='bernoulli'. ",
     ),
     "a schedule that does not fit": (
-        lambda: bad_config(training={"beta_scheduler_type": "capacity", "batch_size": 25}),
-        "Argument `scheduler` must give beta for this BetaVAE. ",
+        lambda: bad_config(
+            training={
+                "beta_scheduler_type": "geco",
+                "batch_size": 25,
+                "beta_scheduler_params": {"tolerance": 1.0, "unit": "nats"},
+            },
+            objective={"kl_scale": "mean"},
+        ),
+        "Argument `scheduler` must meet a loss in which ",
     ),
     "a file for the folder": (
         lambda: ["--config", config_file(), "--output", "../small.npy"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -63,6 +64,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     text = "Trains a VAE, follows it on validation data and reports it on test data."
     train = commands.add_parser("train-vae", help="trains a VAE", description=text, allow_abbrev=False)
     train.add_argument("--config", metavar="FILE", help="a JSON configuration; the options below count before it")
+    train.add_argument("--import", metavar="MODULE", help="a module of yours that registers a schedule")
     train.add_argument("--epochs", metavar="N", help="number of epochs (default: 50)")
     train.add_argument("--dataset", metavar="NAME_OR_PATH", help="a data set (default: digits)")
     train.add_argument("--seed", metavar="N", help="seed of weights, order, noise and dropout (default: 0)")
@@ -89,12 +91,24 @@ def _options(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
         if text is not None:
             number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
             setattr(options, name, positive_int(f"--{name.replace('_', '-')}", number, minimum))
+    if (module := getattr(options, "import")) is not None:
+        _import(module)
     for name in ("config", "dataset", "output"):
         if getattr(options, name) == "":
             raise argument_error(f"--{name}", "not be empty", "")
     if options.resume and options.output is None:
         raise argument_error("--output", "be the folder of the training to resume", None)
     return options
+
+
+def _import(module: str) -> None:
+    """Imports a reader's module, from the current folder too."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        importlib.import_module(module)
+    except (ImportError, ValueError, TypeError) as error:
+        must = "be the name of a Python module, found in this folder or installed"
+        raise argument_error("--import", must, module, f"{str(error).capitalize()}.") from None
 
 
 def _config(options: argparse.Namespace) -> TrainingConfig:
@@ -139,7 +153,7 @@ def _train(options: argparse.Namespace, program: str) -> int:
     def begin(logs: Any) -> None:
         nonlocal began
         began = True
-        print(_description(config, dataset, model, folder))
+        print(_description(config, dataset, model, _where(folder, options.resume, model, dataset, config)))
         if folder is not None:
             with atomic_path(folder / CONFIG) as temporary:
                 temporary.write_text(json.dumps(config.to_dict(), indent=4) + "\n", encoding="utf-8")
@@ -153,7 +167,7 @@ def _train(options: argparse.Namespace, program: str) -> int:
     except KeyboardInterrupt:
         if not began:
             raise
-        print(_interrupted(folder, program), file=sys.stderr)
+        print(_interrupted(folder, program, getattr(options, "import")), file=sys.stderr)
         return 130
     print(result)
     for path in [*result.files.values(), *([] if folder is None else [folder / CONFIG, folder / CURVES])]:
@@ -191,7 +205,14 @@ def _model(config: TrainingConfig, dataset: Any) -> Any:
         raise renamed(error, lambda name: blocks.get(name, "") + name) from None
 
 
-def _description(config: TrainingConfig, dataset: Any, model: Any, folder: Path | None) -> str:
+def _where(folder: Path | None, resume: bool, model: Any, dataset: Any, config: TrainingConfig) -> str:
+    if folder is None or not resume:
+        return "none: nothing is written" if folder is None else str(folder)
+    epoch = int(model.optimizer.iterations) // math.ceil(len(dataset.x_train) / config.batch_size)
+    return f"{folder}, resumed after epoch {epoch}" if epoch else f"{folder}, which holds no training to resume"
+
+
+def _description(config: TrainingConfig, dataset: Any, model: Any, output: str) -> str:
     """Says what is trained, one line each."""
     scheduler, steps = config.scheduler(), math.ceil(len(dataset.x_train) / config.batch_size)
     weights = {name: part for name, part in scheduler.parts.items() if name != "capacity"}
@@ -215,13 +236,14 @@ def _description(config: TrainingConfig, dataset: Any, model: Any, folder: Path 
         "effective β": f"at the schedule's highest: {', '.join(tops).removeprefix('beta ')}",
         "training": f"{config.num_epochs} epochs of {steps} steps, batch size {config.batch_size}, "
         f"learning rate {config.learning_rate:g}, seed {config.seed}",
-        "output": "none: nothing is written" if folder is None else str(folder),
+        "output": output,
     }
     return "\n".join(f"{name:<12} {text}" for name, text in lines.items())
 
 
-def _interrupted(folder: Path | None, program: str) -> str:
+def _interrupted(folder: Path | None, program: str, module: str | None) -> str:
     if folder is None:
         return "interrupted: nothing was written; with --output FOLDER a training can be resumed"
-    command = f"{program} train-vae --output {shlex.quote(str(folder))} --resume"
+    own = "" if module is None else f" --import {shlex.quote(module)}"
+    command = f"{program} train-vae{own} --output {shlex.quote(str(folder))} --resume"
     return f"interrupted: `{command}` goes on after the last whole epoch"

@@ -48,7 +48,7 @@ class TrainingConfig:
         dataset: a name that `load_dataset` knows, or a path.
         split_seed: seed of the division into training, validation and test data.
         model: options of `build_vae`, by name.
-        objective: arguments of `Objective`, by name.
+        objective: arguments of `Objective`, by name; with the schedule "capacity" it has a capacity.
 
     Raises:
         ValueError: if an argument has the wrong type or is out of range, if two of them contradict each other, or
@@ -96,6 +96,8 @@ class TrainingConfig:
         for name, choices in {"model": MODEL_OPTIONS, "objective": OBJECTIVE_OPTIONS}.items():
             self._set(name, json_copy(name, known_entries(name, getattr(self, name), choices)))
         self._check_schedule_keys()
+        if "capacity" in self.scheduler().parts:
+            self._set("objective", {"capacity": 0.0, **self.objective})
         hierarchical = isinstance(self.scheduler(), HierarchicalBetaScheduler)
         if self.use_hierarchical_model is None:
             self._set("use_hierarchical_model", hierarchical)

@@ -77,7 +77,7 @@ class BetaSchedule(StepReader):
             remedy = (
                 "Use HierarchicalBetaScheduler."
                 if len(weights) > 1
-                else "A capacity needs an Objective with one."
+                else "Build the model with Objective(capacity=0.0)."
                 if "capacity" in self.parts
                 else ""
             )
