@@ -156,19 +156,14 @@ def train_vae(
         stopping = {"patience": early_stopping, "start_from_epoch": best.counted_from, "mode": "min"}
         active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
     state = None
-    scheduled = () if schedule is None else schedule.parts
     if folder is not None:
         settings = {
-            "model": _configuration(model),
-            "dataset": keras.tree.map_structure(fingerprint, {name: data[name] for name in ("train", "val")}),
-            **{name: float(weight) for name, weight in model.scheduled.items() if name not in scheduled},
             "batch_size": batch_size,
-            "scheduler": None if schedule is None else schedule.description(),
             "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
             "early_stopping": early_stopping,
             "reduce_learning_rate": reduce_learning_rate,
         }
-        state = TrainingState(folder / STATE, settings, active)
+        state = TrainingState(folder / STATE, _lasting(model, schedule, data) | settings, active)
         if resuming:
             state.load(model)
             if state.stopped or state.epochs_done >= epochs:
@@ -212,8 +207,11 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
     return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
 
 
-def _configuration(model: VAE) -> Any:
-    """The model's configuration without the numbers that a schedule sets and the names that Keras counts."""
+def _lasting(model: VAE, schedule: BetaSchedule | None, data: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same when a training goes on: model, data, schedule, and the weights that no schedule sets.
+
+    The model's configuration counts without those weights and without the names that Keras counts.
+    """
     passing = {*model.scheduled, "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
 
     def lasting(config: Any) -> Any:
@@ -221,7 +219,13 @@ def _configuration(model: VAE) -> Any:
             return {key: lasting(value) for key, value in config.items() if key not in passing}
         return [lasting(value) for value in config] if isinstance(config, list | tuple) else config
 
-    return lasting(model.get_config())
+    scheduled = () if schedule is None else schedule.parts
+    return {
+        "model": lasting(model.get_config()),
+        "dataset": keras.tree.map_structure(fingerprint, {name: data[name] for name in ("train", "val")}),
+        "scheduler": None if schedule is None else schedule.description(),
+        **{name: float(weight) for name, weight in model.scheduled.items() if name not in scheduled},
+    }
 
 
 def _compile(model: VAE, learning_rate: Any, steps_per_epoch: int) -> None:
