@@ -16,7 +16,8 @@ class ConditionalVAE(BetaVAE):
     """A β-VAE whose encoder q(z | x, c) and decoder p(x | z, c) see a condition c; the prior of z stays N(0, 1).
 
     Its data are pairs (x, condition): condition (n, condition_dim), or labels 0, 1, …, condition_dim − 1, which count
-    as one-hot vectors. `train_vae` takes a data set's labels as conditions; `fit` takes them as `y`.
+    as one-hot vectors. `train_vae` takes a data set's labels as conditions; `fit` takes them as `y`. Other labels are
+    refused; those of a pipeline when their step comes, but not in a model compiled with `jit_compile=True`.
 
     Args:
         encoder: an `Encoder` with a condition.
