@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from small_models import compiled, examples, fit, same, small_dataset, small_vae, weights
+from small_models import compiled, examples, fit, reused, same, small_dataset, small_vae, weights
 
 from vaelib import BetaVAE, Encoder, KLAnnealing, StepLog, dense_decoder, load_vae, train_vae
 from vaelib.randomness import initializer, normal_at, normal_rows, order_at, set_position, stream
@@ -125,9 +125,12 @@ def test_the_schedule_changes_no_draw(trainings):
 
 
 def test_frozen_models_see_the_same_losses_under_any_schedule():
+    def frozen():
+        return compiled(small_vae(dropout=0.5), keras.optimizers.SGD(0.0), steps_per_execution=4)
+
     logs = []
     for annealing in (KLAnnealing(0.0, 0.0), KLAnnealing(10.0, 0.0, total_epochs=2)):
-        model, log = compiled(small_vae(dropout=0.5), keras.optimizers.SGD(0.0), steps_per_execution=4), StepLog()
+        model, log = reused(frozen), StepLog()
         fit(model, examples(50), 16, 3, callbacks=[log, annealing])
         logs.append(log.frame())
     columns = ["reconstruction_loss", "kl_loss", "mean_squared_error"]
@@ -159,12 +162,16 @@ def test_a_resumed_training_repeats_an_uninterrupted_one(tmp_path):
     def train(model, start, stop):
         fit(model, examples(40), 16, stop, start, [KLAnnealing(0, 2, total_epochs=3)])
 
-    whole = compiled(small_vae(dropout=0.3))
-    train(whole, 0, 4)
-    first = compiled(small_vae(dropout=0.3))
+    def begun():
+        return compiled(small_vae(dropout=0.3))
+
+    model = reused(begun)
+    train(model, 0, 4)
+    whole = weights(model)
+    first = reused(begun)
     train(first, 0, 2)
     first.save(tmp_path / "vae.keras")
     resumed = load_vae(tmp_path / "vae.keras")
     train(resumed, 2, 4)
     assert int(resumed.optimizer.iterations) == 12
-    assert same(weights(resumed), weights(whole))
+    assert same(weights(resumed), whole)
