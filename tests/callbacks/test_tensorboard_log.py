@@ -23,6 +23,7 @@ from vaelib import (
     train_vae,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*away from its|.*not to its highest value")  # short trainings
 X = examples(50)  # five batches of 11, the last one of 6
 STEPS = 5
 RESTARTS = {"type": "warm_restart", "restart_interval": 2, "base_scheduler_kwargs": {"warmup_epochs": 1}}

@@ -36,6 +36,7 @@ from vaelib import (
     train_vae,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*away from its|.*not to its highest value")  # short trainings
 X = examples(20)
 LABELS = np.arange(20) % 3
 ONE_HOT = np.eye(3, dtype="float32")[LABELS]
