@@ -56,7 +56,7 @@ def test_finite_float_accepts_the_bounds() -> None:
     assert finite_float("b", -5) == -5.0
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, np.nan, np.inf, "0.5", True, None, [1, 2], 10**400])
+@pytest.mark.parametrize("value", [-0.1, 1.1, np.nan, np.inf, "0.5", b"1", True, np.True_, None, [1, 2], 10**400])
 def test_finite_float_refuses(value: Any) -> None:
     with pytest.raises(ValueError, match="Argument `b` must be a finite number >= 0 and <= 1"):
         finite_float("b", value, minimum=0, maximum=1)

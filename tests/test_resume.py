@@ -208,6 +208,17 @@ def test_other_settings_are_refused(tmp_path, change, received):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_refused_training_leaves_the_model_as_it_was(tmp_path):
+    model = plain_vae(Objective(sigma2="learned"))
+    train_vae(model, small_dataset(), 2, batch_size=25, output=tmp_path)
+    model.log_sigma2.assign(0.0)
+    before = [int(model.optimizer.iterations), weights(model)]
+    with pytest.raises(ValueError, match="`scheduler` must be as before"):
+        train_vae(model, small_dataset(), 3, batch_size=25, output=tmp_path, resume=True, scheduler=0.5)
+    assert before[0] == int(model.optimizer.iterations) == 4
+    assert same(before[1], weights(model))
+
+
 def test_a_state_is_not_overwritten_unasked(tmp_path):
     run(tmp_path, 2)
     with pytest.raises(ValueError, match=r"Argument `output` must not hold earlier results.*overwrite=True"):
@@ -220,16 +231,22 @@ def test_resuming_needs_a_folder():
         train_vae(plain_vae(), small_dataset(), 1, batch_size=5, resume=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no archive"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no archive", None])
 def test_a_damaged_state_is_refused(tmp_path, content):
     run(tmp_path, 2)
+    if content is None:  # a header without its end is a TokenError inside NumPy
+        content = (tmp_path / "training_state.npz").read_bytes().replace(b"}", b" ")
     (tmp_path / "training_state.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"^Argument `output` must hold a readable training state\. Received: output="):
         run(tmp_path, resume=True)
     assert (tmp_path / "training_state.npz").read_bytes() == content
 
 
-@pytest.mark.parametrize("arrays", [{"x": np.zeros(3)}, {"notes": np.array("{}")}, {"notes": np.array(["a", 1], "O")}])
+FOREIGN = [{"x": np.zeros(3)}, {"notes": np.array("{}")}, {"notes": np.array(["a", 1], "O")}]
+FOREIGN += [{"notes": np.array('{"settings": 3}')}]
+
+
+@pytest.mark.parametrize("arrays", FOREIGN)
 def test_a_foreign_or_pickled_archive_is_refused(tmp_path, arrays):
     tmp_path.joinpath("vae.weights.h5").write_bytes(b"")
     np.savez(tmp_path / "training_state.npz", **arrays)

@@ -94,7 +94,7 @@ def finite_float(
         must += f"{' and' if minimum is not None else ''} <= {maximum:g}"
     if below is not None:
         must += f"{' and' if minimum is not None else ''} < {below:g}"
-    if isinstance(value, bool | str):
+    if isinstance(value, str | bytes) or type(value).__name__ in ("bool", "bool_"):  # NumPy's is spelled either way
         raise argument_error(name, must, value, remedy)
     try:
         number = float(value)

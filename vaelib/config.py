@@ -1,4 +1,4 @@
-"""Training configurations: what to train, in a JSON file or a dict, validated before anything is loaded or built."""
+"""Training configurations: what to train, in a JSON file or a dict, its keys checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -90,6 +90,8 @@ class TrainingConfig:
                 self._set(name, positive_int(name, getattr(self, name)))
         for name in ("seed", "split_seed"):
             self._set(name, positive_int(name, getattr(self, name), minimum=0))
+        if self.split_seed >= 2**32:
+            raise argument_error("split_seed", "be an integer between 0 and 2**32 - 1", self.split_seed)
         if not isinstance(self.dataset, str | os.PathLike) or not os.fspath(self.dataset):
             raise argument_error("dataset", "be the name of a data set or a path", self.dataset)
         self._set("dataset", os.fspath(self.dataset))
@@ -146,7 +148,8 @@ class TrainingConfig:
 
         Raises:
             ValueError: with the full path of the key, such as `training.beta_scheduler_params.cycle_length`, if it is
-                unknown, stands in the wrong place, or has an unusable value.
+                unknown, stands in the wrong place, or has an unusable value. Of `model` and `objective` only the keys
+                count.
         """
         if not isinstance(config, Mapping):
             raise argument_error("config", "be a mapping", config)

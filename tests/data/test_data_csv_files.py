@@ -75,6 +75,7 @@ def test_one_column_beside_the_labels(tmp_path: Path) -> None:
         (["1,2", "3,1e999"], "line 2, column 2 holds '1e999'"),
         (["1,2", f"3,{'y' * 80}"], f"line 2, column 2 holds '{'y' * 50}…'"),
         (["1,b", "1,2"], "line 1, column 2 holds 'b'"),
+        (["1,2", "1_0,2"], "line 2, column 1 holds '1_0'"),
         (["a,b", "1,2", '"1\n",x'], r"line 4, column 2 \('b'\) holds 'x'"),
         (["a,b", "1,2", "1,2,3"], "hold equally many values in each line.*, whose line 3 has 3, not 2"),
         (["1,2,3", "1,2"], "whose line 2 has 2, not 3"),

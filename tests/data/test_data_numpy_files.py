@@ -339,6 +339,7 @@ def header(shape: Any, descr: str = "<f4") -> bytes:
         header((35, 4)) + bytes(559),
         header((35, 4)) + bytes(561),
         header((10, 4), "<f4")[:-3],
+        header((35, 4)).replace(b"}", b" ") + bytes(560),  # a TokenError inside NumPy
         b"\x93NUMPY\x03\x00" + header((35, 4))[8:] + bytes(560),
         b"\x93NUMPY\x01\x00\xff\xff" + b" " * 65535,
     ],

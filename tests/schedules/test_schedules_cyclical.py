@@ -52,6 +52,18 @@ def test_the_ramp_is_the_closed_form_of_fu_et_al() -> None:
     np.testing.assert_allclose(table, steps, rtol=1e-6)
 
 
+@pytest.mark.parametrize("length", [10 / 3, 20 / 3, 100 / 7, 1.1, 2.1])
+def test_a_cycle_of_any_length_begins_at_its_lowest_value(length) -> None:
+    scheduler = CyclicalBetaScheduler(length, wave_type="ramp")
+    assert max(scheduler(cycle * length) for cycle in range(1000)) < 1e-9
+    assert scheduler(10 * length - 1e-6) == 1.0
+
+
+@pytest.mark.parametrize(("length", "epoch"), [(10 / 3, 10), (20 / 3, 20), (100 / 7, 100), (2.1, 6.3)])
+def test_so_it_does_where_the_epoch_is_rounded(length, epoch) -> None:
+    assert CyclicalBetaScheduler(length, wave_type="ramp")(epoch) == 0.0
+
+
 def test_a_ramp_over_the_whole_cycle_is_a_sawtooth() -> None:
     scheduler = CyclicalBetaScheduler(cycle_length=4, wave_type="ramp", ramp_fraction=1.0)
     assert betas(scheduler, (0, 2, 3, 4)) == [0.0, 0.5, 0.75, 0.0]

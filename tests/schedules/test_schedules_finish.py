@@ -77,6 +77,9 @@ def test_a_schedule_that_falls_is_to_end_at_its_last_value() -> None:
         "beta ends at 0.604 after 5 epochs, away from its final value 0.2: train for 10 epochs or let it come there"
         " earlier."
     )
+    kwargs = {name: value for name, value in falling.get_config().items() if name != "type"}
+    again = WarmRestartBetaScheduler("reconstruction", kwargs, 20)
+    assert finish_warning(again, 20, STEPS) is None
     hill = ReconstructionBetaScheduler([(0, 0.1), (3, 1.0), (6, 0.5)], unit="epoch")
     assert finish_warning(hill, 7, STEPS) is None
     assert "ends at 1 after 5 epochs, away from its final value 0.5: train for 7 epochs" in finish_warning(

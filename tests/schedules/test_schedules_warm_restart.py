@@ -110,6 +110,7 @@ def test_over_every_open_loop_type(base, kwargs, at_25) -> None:
     [
         ("control", {"target_kl": 5.0}),
         ("geco", {"tolerance": 5.0}),
+        ("geco", {}),
         ("reconstruction", {}),
         ("capacity", {}),
         ("warm_restart", {}),

@@ -43,7 +43,8 @@ class TensorBoardLog(StepReader):
       `Beta_Schedule/Hierarchical_Comparison`, and the restarts of each.
 
     The numbers are those of `StepLog` and of the history. Where a resumed training repeats an epoch that was
-    interrupted, its points take the place of the earlier ones. Place it after `BetaSchedule`, or give it to
+    interrupted, the points of its steps take the place of the earlier ones; an interruption between an epoch's points
+    and its state leaves those of the epoch twice, with the same values. Place it after `BetaSchedule`, or give it to
     `train_vae`. Look at them with `tensorboard --logdir`.
 
     Args:
@@ -77,15 +78,22 @@ class TensorBoardLog(StepReader):
 
     def _check(self, model: Any, resumed: bool) -> list[Path]:
         """Makes sure of the folders and returns their earlier event files, which may stay or go."""
-        runs = (".", *CHILDREN) if len(model.get_kl_weights()) > 1 else (".",)
-        writable_folder("log_dir", self.log_dir, (), overwrite=True)
-        earlier = [path for run in runs for path in (self.log_dir / run).glob("events.out.tfevents.*")]
+        earlier = self.refuse_earlier(model, resumed)
+        for run in self._runs(model):
+            writable_folder("log_dir", self.log_dir / run, (), overwrite=True)
+        return earlier
+
+    def refuse_earlier(self, model: Any, resumed: bool) -> list[Path]:
+        """Raises if the folder holds event files that are not to be overwritten or gone on with; creates nothing."""
+        earlier = [path for run in self._runs(model) for path in (self.log_dir / run).glob("events.out.tfevents.*")]
         if earlier and not (self.overwrite or resumed):
             remedy = "Choose another folder or pass overwrite=True."
             raise argument_error("log_dir", "not hold event files of an earlier run", str(self.log_dir), remedy)
-        for run in runs:
-            writable_folder("log_dir", self.log_dir / run, (), overwrite=True)
         return earlier
+
+    @staticmethod
+    def _runs(model: Any) -> tuple[str, ...]:
+        return (".", *CHILDREN) if len(model.get_kl_weights()) > 1 else (".",)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Leaves the files of a training that was interrupted."""

@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tokenize import TokenError  # what NumPy raises for some damaged headers
 from typing import Any
 from zipfile import BadZipFile
 
@@ -34,22 +35,24 @@ class TrainingState(VAECallback):
     Args:
         path: the file, a `.npz` that holds no pickled objects.
         settings: what must be the same when the training goes on, by argument name.
-        callbacks: the training's own callbacks.
+
+    Attributes:
+        followed: the training's own callbacks, whose state belongs to it.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         super().__init__()
         self.path = path
         self.settings = json.loads(json.dumps(settings, default=repr))
         self.epochs_done = 0
         self.stopped = False
         self.history: dict[str, list[float]] = {}
-        self._callbacks = list(callbacks)
+        self.followed: Sequence[keras.callbacks.Callback] = ()
         self._stored: dict[str, np.ndarray] = {}
         self._waiting: list[dict[str, Any]] = []
 
-    def load(self, model: Any) -> None:
-        """Reads the file and gives model and optimizer their values.
+    def read(self) -> None:
+        """Reads the file and changes nothing yet.
 
         Raises:
             ValueError: if the file is damaged, or was written with other settings.
@@ -66,17 +69,20 @@ class TrainingState(VAECallback):
                 raise argument_error(name, "be as before to resume a training", received, remedy)
         self.epochs_done, self.stopped = notes["epochs_done"], notes["stopped"]
         self.history, self._waiting, self._stored = notes["history"], notes["waiting"], arrays
+
+    def restore(self, model: Any) -> None:
+        """Gives model and optimizer the values that were read."""
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         for name, variables in _variables(model).items():
             for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}/{i}"])
+                variable.assign(self._stored[f"{name}/{i}"])
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Gives the callbacks what they remembered; a training that begins anew removes the state of an earlier one."""
         if not self.epochs_done:
             self.path.unlink(missing_ok=True)
-        for callback, memory in zip(self._callbacks, self._waiting, strict=False):
+        for callback, memory in zip(self.followed, self._waiting, strict=False):
             for name, value in memory.items():
                 setattr(callback, name, value)
         for prefix, callback in self._own() if self._stored else ():
@@ -86,7 +92,7 @@ class TrainingState(VAECallback):
 
     def _own(self) -> list[tuple[str, VAECallback]]:
         """The callbacks of this library, each after the prefix of its entries in the file."""
-        return [(f"{type(each).__name__}/", each) for each in self._callbacks if isinstance(each, VAECallback)]
+        return [(f"{type(each).__name__}/", each) for each in self.followed if isinstance(each, VAECallback)]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the file, whole or not at all."""
@@ -103,7 +109,7 @@ class TrainingState(VAECallback):
             "epochs_done": self.epochs_done,
             "stopped": bool(self.model.stop_training),
             "history": self.history,
-            "waiting": [_memory(callback) for callback in self._callbacks],
+            "waiting": [_memory(callback) for callback in self.followed],
         }
         with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
@@ -141,8 +147,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        json.loads(str(arrays["notes"]))["settings"]
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile, zlib.error):
+        dict(json.loads(str(arrays["notes"]))["settings"])
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, BadZipFile, TokenError, zlib.error):
         remedy = "Remove it, or start anew with overwrite=True."
         raise argument_error("output", "hold a readable training state", str(path), remedy) from None
     return arrays

@@ -43,7 +43,7 @@ def csv_source(path: Path, label: str | None = None) -> Source:
         if len(row) != width:
             raise file.error("hold equally many values in each line", f"whose line {line} has {len(row)}, not {width}")
         try:
-            values.extend(map(float, row))
+            values.extend(map(_number, row))
         except ValueError:
             column = next(i for i, text in enumerate(row) if not _is_number(text))
             raise _bad_value(file, line, column, header, row[column]) from None
@@ -74,10 +74,16 @@ def _lines(path: Path, file: Source) -> Iterator[tuple[int, list[str]]]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        _number(text)
     except ValueError:
         return False
     return True
+
+
+def _number(text: str) -> float:
+    if "_" in text:  # which Python allows between digits
+        raise ValueError
+    return float(text)
 
 
 def _bad_value(file: Source, line: int, column: int, header: list[str] | None, text: str) -> ValueError:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError  # what NumPy raises for some damaged headers
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -150,7 +151,7 @@ def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
 def _readable(source: Source) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, ValueError, RuntimeError, BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, BadZipFile, TokenError, zlib.error) as error:
         reason = f"which gives: {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
         raise _unreadable(source, reason) from None
 

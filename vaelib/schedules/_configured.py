@@ -6,7 +6,7 @@ from typing import Any
 
 from vaelib._checks import renamed
 from vaelib._json import known_entries
-from vaelib.schedules.factory import build, gives_one_number, parameter_names, type_and_params
+from vaelib.schedules.factory import build, can_restart, parameter_names, type_and_params
 
 
 def configured(type: Any, params: Any, type_path: str, path: str) -> Any:
@@ -16,7 +16,7 @@ def configured(type: Any, params: Any, type_path: str, path: str) -> Any:
         params = known_entries(path, params, names)
     if type == "warm_restart":
         base = params.get("base_scheduler_type", "cosine"), params.get("base_scheduler_kwargs") or {}
-        if gives_one_number(base[0]):
+        if can_restart(base[0]):
             configured(*base, f"{path}.base_scheduler_type", f"{path}.base_scheduler_kwargs")
     if type == "hierarchical":
         for child, config in params.items():

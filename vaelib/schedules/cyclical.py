@@ -72,8 +72,10 @@ class CyclicalBetaScheduler(BetaScheduler):
         return math.sin(math.pi * tau) ** 2  # = (1 - cos(2 pi tau)) / 2
 
     def _beta(self, epoch: float) -> float:
-        rise = (self.max_beta - self.min_beta) * self._wave(math.fmod(epoch, self.cycle_length) / self.cycle_length)
-        return min(self.min_beta + rise, self.max_beta)
+        tau = math.fmod(epoch, self.cycle_length) / self.cycle_length
+        if tau > 1.0 - 1e-9:  # a cycle begins where rounding still sees the end of the last one
+            tau = 0.0
+        return min(self.min_beta + (self.max_beta - self.min_beta) * self._wave(tau), self.max_beta)
 
     @property
     def warmup_end(self) -> float:

@@ -83,6 +83,12 @@ def gives_one_number(type: Any) -> bool:
     return not isinstance(type, str) or type not in _BUILT_IN or issubclass(_built_in(type), BetaScheduler)
 
 
+def can_restart(type: Any) -> bool:
+    """Whether schedules of a type give one number and read no figures, as far as the type tells."""
+    always_feedback = isinstance(type, str) and type in _BUILT_IN and issubclass(_built_in(type), FeedbackBetaScheduler)
+    return gives_one_number(type) and not always_feedback
+
+
 def register_beta_scheduler(type: str, factory: Callable[..., Callable[[float], Any]]) -> None:
     """Makes a schedule of your own available by name: to `get_beta_scheduler`, in configurations, under restarts.
 
@@ -128,6 +134,11 @@ class RegisteredBetaScheduler(BetaScheduler):
     def bounds(self) -> tuple[float, float]:
         """Those of the reader's schedule, or (0, inf)."""
         return getattr(self._schedule, "bounds", super().bounds)
+
+    @property
+    def final(self) -> float:
+        """That of the reader's schedule, or its highest value."""
+        return getattr(self._schedule, "final", super().final)
 
     def get_config(self) -> dict[str, Any]:
         return {"type": self.type_name} | plain(self._params)

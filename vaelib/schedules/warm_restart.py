@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from vaelib._checks import argument_error, finite_float, positive_int
 from vaelib.schedules.base import BetaScheduler, set_fields
-from vaelib.schedules.factory import build, gives_one_number
+from vaelib.schedules.factory import build, can_restart
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
 _HORIZON = 1_000_000  # epochs; no run is longer
@@ -59,7 +59,7 @@ class WarmRestartBetaScheduler(BetaScheduler):
         multiplier = finite_float("restart_multiplier", self.restart_multiplier, minimum=1.0)
         kwargs = {} if self.base_scheduler_kwargs is None else self.base_scheduler_kwargs
         must = "be an open-loop schedule of one number that does not restart itself"
-        if not gives_one_number(self.base_scheduler_type):
+        if not can_restart(self.base_scheduler_type):
             raise argument_error("base_scheduler_type", must, self.base_scheduler_type)
         base = build(self.base_scheduler_type, kwargs, "base_scheduler_type", "base_scheduler_kwargs")
         if not isinstance(base, BetaScheduler) or isinstance(base, FeedbackBetaScheduler | WarmRestartBetaScheduler):
@@ -119,6 +119,11 @@ class WarmRestartBetaScheduler(BetaScheduler):
     def bounds(self) -> tuple[float, float]:
         """Those of the base."""
         return self._base.bounds
+
+    @property
+    def final(self) -> float:
+        """That of the base."""
+        return self._base.final
 
 
 class _Restarts:

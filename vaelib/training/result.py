@@ -54,17 +54,18 @@ class TrainingResult:
         )
 
 
-def output_folder(output: Any, overwrite: bool, resume: bool) -> tuple[Path | None, bool]:
-    """The folder for results, checked, and whether it holds a training to go on with."""
+def is_resumable(output: Any, overwrite: bool, resume: bool) -> bool:
+    """Whether a training is to be resumed and `output` holds one to go on with."""
     if overwrite and resume:
         raise argument_error("overwrite", "be left out with resume=True, which goes on with what is there", overwrite)
-    if output is None:
-        if resume:
-            raise argument_error("output", "be the folder of the training to resume", output)
-        return None, False
-    resuming = resume and isinstance(output, str | os.PathLike) and (Path(output) / STATE).is_file()
-    folder = writable_folder("output", output, FILES, overwrite or resuming)
-    return folder, resuming
+    if output is None and resume:
+        raise argument_error("output", "be the folder of the training to resume", output)
+    return resume and isinstance(output, str | os.PathLike) and (Path(output) / STATE).is_file()
+
+
+def output_folder(output: Any, overwrite: bool) -> Path | None:
+    """The folder for results, created if need be and checked."""
+    return None if output is None else writable_folder("output", output, FILES, overwrite)
 
 
 def report_on_test(model: VAE, data: dict[str, Any]) -> Elbo:

@@ -28,7 +28,15 @@ from vaelib.data import Dataset
 from vaelib.models.vae import VAE
 from vaelib.schedules import ConstantBetaScheduler
 from vaelib.training.batches import checked_data, training_batches
-from vaelib.training.result import STATE, WEIGHTS, TrainingResult, output_folder, report_on_test, write_files
+from vaelib.training.result import (
+    STATE,
+    WEIGHTS,
+    TrainingResult,
+    is_resumable,
+    output_folder,
+    report_on_test,
+    write_files,
+)
 
 
 class _LearningRate(keras.callbacks.ReduceLROnPlateau):
@@ -134,10 +142,24 @@ def train_vae(
     if schedule is not None:
         schedule.check(model, epochs, steps_per_epoch)
     warmup_end = 0.0 if schedule is None else schedule.first_peak(epochs)
-    folder, resuming = output_folder(output, overwrite, resume)
-    for callback in callbacks:
-        if isinstance(callback, TensorBoardLog):
-            callback.prepare(model, resumed=resuming)
+    resuming = is_resumable(output, overwrite, resume)
+    logs = [callback for callback in callbacks if isinstance(callback, TensorBoardLog)]
+    for log in logs:
+        log.refuse_earlier(model, resuming)
+    folder = output_folder(output, overwrite or resuming)
+    state = None
+    if folder is not None:
+        settings = {
+            "batch_size": batch_size,
+            "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
+            "early_stopping": early_stopping,
+            "reduce_learning_rate": reduce_learning_rate,
+        }
+        state = TrainingState(folder / STATE, _lasting(model, schedule, data) | settings)
+        if resuming:
+            state.read()
+    for log in logs:
+        log.prepare(model, resumed=resuming)
     best = BestModel(warmup_end, None if folder is None else folder / WEIGHTS, restore=restore_best, overwrite=True)
     if schedule is not None:
         too_late = f"The warm-up ends at epoch {warmup_end:g}: no epoch counts as best, and the last weights are kept."
@@ -155,17 +177,10 @@ def train_vae(
     if early_stopping is not None:
         stopping = {"patience": early_stopping, "start_from_epoch": best.counted_from, "mode": "min"}
         active.append(keras.callbacks.EarlyStopping(best.monitor, **stopping))
-    state = None
-    if folder is not None:
-        settings = {
-            "batch_size": batch_size,
-            "learning_rate": learning_rate if isinstance(learning_rate, float) else learning_rate.get_config(),
-            "early_stopping": early_stopping,
-            "reduce_learning_rate": reduce_learning_rate,
-        }
-        state = TrainingState(folder / STATE, _lasting(model, schedule, data) | settings, active)
+    if state is not None:
+        state.followed = list(active)
         if resuming:
-            state.load(model)
+            state.restore(model)
             if state.stopped or state.epochs_done >= epochs:
                 done = f"{state.epochs_done} epochs" + (", and was stopped" if state.stopped else "")
                 warnings.warn(f"The training in `output` has {done}: there is nothing to resume.", stacklevel=2)
