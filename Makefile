@@ -21,20 +21,20 @@ help: ## this list
 	@echo "make <target>       what it does (minutes:seconds on two cores)"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:20 and a download of 0.9 GB)
+install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:50 and a download of 0.9 GB)
 
-book: _build/.book ## the rendered book in _build/html (0:10)
+book: _build/.book ## the rendered book in _build/html (0:20)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (2:50)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (8:50)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:30)
+notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:50)
 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-bench: $(VENV)/.installed ## speed and size, as a table (2:00)
+bench: $(VENV)/.installed ## speed and size, as a table (4:20)
 	$(PY) -m benchmarks
 
 lint: $(VENV)/.installed ## ruff and mypy (0:10)

@@ -15,7 +15,7 @@ from vaelib import BetaVAE, Dataset, build_vae, get_beta_scheduler, load_dataset
 from vaelib.callbacks import BestModel, BetaSchedule, NaNGuard, StepLog, TensorBoardLog, ValidationMonitor
 from vaelib.training import training_batches
 
-PAIRS, EPOCHS = 25, 9
+PAIRS, EPOCHS = 25, 10  # the warm-ups end with the run
 SCHEDULES: dict[str, dict[str, Any]] = {
     "cosine": {},
     "control": {"target_kl": 10.0},
