@@ -35,6 +35,7 @@ LAYERS = [
     ["_checks", "_files", "_arrays", "_json"],
     ["schedules"],
     ["theory"],
+    ["linear_optimum"],
     ["metrics"],
     ["statistics"],
     ["diagnosis"],

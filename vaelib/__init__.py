@@ -33,6 +33,8 @@ _HOME = {
     "covariance_spectrum": "theory",
     "collapse_weight": "theory",
     "units_kept": "theory",
+    "LinearOptimum": "linear_optimum",
+    "linear_vae_optimum": "linear_optimum",
     "active_units": "metrics",
     "Dataset": "data",
     "load_dataset": "data",

@@ -75,7 +75,8 @@ def covariance_spectrum(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         x: examples, shape (n, ...), n >= 2; each is flattened to D numbers. The covariance divides by n.
 
     Returns:
-        float64, shape (D,), in squared units of the data, none below 0.
+        float64, shape (D,), in squared units of the data, none below 0. Values up to max(n, D) · 2.2e-16 of the
+        largest are rounding errors and returned as 0, so that the others count the rank.
 
     Raises:
         ValueError: if `x` is not numeric and finite, or holds fewer than two examples.
@@ -88,13 +89,14 @@ def covariance_spectrum(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         received = Described(f"an array of shape {examples.shape}")
         raise argument_error("x", "have the shape (n, ...) with n >= 2", received)
     flat = examples.reshape(len(examples), -1).astype(np.float64)
+    flat -= flat[0]  # constant columns become exactly 0, whatever their mean is rounded to
     flat -= flat.mean(axis=0)
     n, d = flat.shape
     # Both products have the same eigenvalues above 0: take the smaller one.
     product = flat @ flat.T if n < d else flat.T @ flat
     eigenvalues = np.zeros(d)
     eigenvalues[: len(product)] = np.linalg.eigvalsh(product)[::-1] / n
-    return np.maximum(eigenvalues, 0.0)
+    return np.where(eigenvalues > max(n, d) * np.finfo(np.float64).eps * eigenvalues[0], eigenvalues, 0.0)
 
 
 def collapse_weight(x: npt.ArrayLike, *, n_latents: int, reconstruction: str = "mean", kl: str = "mean") -> float:
