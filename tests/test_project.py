@@ -36,6 +36,7 @@ LAYERS = [
     ["schedules"],
     ["theory"],
     ["linear_optimum"],
+    ["collapse_prediction"],
     ["metrics"],
     ["statistics"],
     ["diagnosis"],

@@ -35,6 +35,8 @@ _HOME = {
     "units_kept": "theory",
     "LinearOptimum": "linear_optimum",
     "linear_vae_optimum": "linear_optimum",
+    "CollapsePrediction": "collapse_prediction",
+    "predict_collapse": "collapse_prediction",
     "active_units": "metrics",
     "kl_per_unit": "metrics",
     "rate": "metrics",

@@ -106,7 +106,7 @@ def collapse_weight(x: npt.ArrayLike, *, n_latents: int, reconstruction: str = "
 
     with λ₁ the largest covariance eigenvalue of the data. The loss is the squared error without a factor
     1/2, R / Dr + w · K / Lr; its σ² does not matter. For a nonlinear model this is the weight at which the
-    collapsed state becomes locally stable.
+    collapsed state becomes locally stable. `predict_collapse` says the same of every `Objective`.
 
     Args:
         x: examples, shape (n, ...), n >= 2.
