@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from vaelib._checks import argument_error
 from vaelib.likelihood import MIN_SIGMA2, fixed_sigma2, gaussian_nll
+from vaelib.metrics.likelihood import Elbo
 from vaelib.models.vae import VAE, require_vae
 
 BATCH = 1024
@@ -30,15 +31,6 @@ class ExampleTerms(NamedTuple):
     z_log_var: np.ndarray
     kl: np.ndarray
     kl_in_loss: np.ndarray
-
-
-class Elbo(NamedTuple):
-    """The negative ELBO at β = 1 and its two parts, in nats per example, and the σ² it was computed with."""
-
-    negative_elbo: float
-    reconstruction: float
-    kl: float
-    sigma2: float | None
 
 
 def example_terms(model: VAE, x: np.ndarray) -> ExampleTerms:
