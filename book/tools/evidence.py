@@ -1,0 +1,189 @@
+"""Results of long experiments: small tables in `evidence/`, each beside the key of what determined it.
+
+`evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the code
+of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without comments,
+docstrings, blank lines and stored outputs, so that prose may change. Whatever else changes makes the results stale.
+
+Usage: python book/tools/evidence.py checks all tables; it names what is stale and then exits with 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import sys
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = ROOT / "evidence"
+PACKAGE = "vaelib"
+DRAWS_ONLY = f"{PACKAGE}.plots"  # a figure determines no number
+
+
+def store(name: str, table: pd.DataFrame, experiment: Path, parameters: Mapping[str, Any], data: Sequence[str]) -> None:
+    """Writes a table and its key.
+
+    Args:
+        name: of the two files.
+        table: the results, one row each.
+        experiment: the script or notebook that made them, inside the project.
+        parameters: what it was run with, as JSON can hold it.
+        data: functions such as "sklearn.datasets.load_digits" that return the data, as an array or a Bunch.
+    """
+    EVIDENCE.mkdir(exist_ok=True)
+    text = table.to_csv(index=False, lineterminator="\n")
+    key = {
+        "experiment": experiment.resolve().relative_to(ROOT).as_posix(),
+        "parameters": dict(parameters),
+        "data": {source: data_hash(source) for source in data},
+        "code": code_hashes(experiment),
+        "results": _hash(text),
+    }
+    (EVIDENCE / f"{name}.csv").write_text(text)
+    (EVIDENCE / f"{name}.json").write_text(json.dumps(key, indent=1) + "\n")
+
+
+def problems(name: str) -> list[str]:
+    """Returns what makes a table stale, one phrase each; none if its key is that of today's code and data."""
+    table, key_file = EVIDENCE / f"{name}.csv", EVIDENCE / f"{name}.json"
+    if not (table.is_file() and key_file.is_file()):
+        return ["the table or its key is missing"]
+    key = json.loads(key_file.read_text())
+    experiment = ROOT / key["experiment"]
+    if not experiment.is_file():
+        return [f"{key['experiment']} is missing"]
+    now, then = code_hashes(experiment), key["code"]
+    found = [f"{path} has changed" for path in now if then.get(path, now[path]) != now[path]]
+    found += [f"{path} came to it" for path in now.keys() - then.keys()]
+    found += [f"{path} is no longer part of it" for path in then.keys() - now.keys()]
+    found += [f"{source} gives other data" for source, value in key["data"].items() if data_hash(source) != value]
+    if _hash(table.read_text()) != key["results"]:
+        found.append("the table is not the one that was stored")
+    return sorted(found)
+
+
+def stored() -> list[str]:
+    """Returns the names of all tables and of all keys."""
+    return sorted({path.stem for path in EVIDENCE.iterdir() if path.suffix in (".csv", ".json")})
+
+
+# ---------------------------------------------------------------- hashes
+
+
+def data_hash(source: str) -> str:
+    """Returns the hash of what a function gives, an array or a Bunch: values, shape and type."""
+    module, function = source.rsplit(".", 1)
+    values = getattr(import_module(module), function)()
+    values = getattr(values, "data", values) if hasattr(values, "keys") else values
+    return _hash(values.tobytes() + repr((values.shape, values.dtype.str)).encode())
+
+
+def code_hashes(experiment: Path) -> dict[str, str]:
+    """Returns the hash of the experiment's code and of each module of the project that it imports, by path."""
+    files, open_ends = {experiment.resolve()}, [experiment.resolve()]
+    while open_ends:
+        new = set(_imported(open_ends.pop())) - files
+        files |= new
+        open_ends += new
+    return {path.relative_to(ROOT).as_posix(): _hash(bare_code(source_of(path))) for path in sorted(files)}
+
+
+def source_of(path: Path) -> str:
+    """Returns the Python code of a script, or of a notebook's cells without their outputs."""
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    cells = json.loads(path.read_text())["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+def bare_code(source: str) -> str:
+    """Returns code without comments, docstrings, blank lines and spaces at the ends of lines.
+
+    >>> bare_code('x = 1  # one' + chr(10) + chr(10) + 'def f():' + chr(10) + '    "Says."' + chr(10) + '    return 2')
+    'x = 1\\ndef f():\\n    return 2'
+    """
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
+                for row in range(first.lineno - 1, first.end_lineno or first.lineno):
+                    lines[row] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _hash(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- imports
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    """The files of the project that a file imports; names are followed to the module that defines them."""
+    for node in ast.walk(ast.parse(source_of(path))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield from _defining(node.module, alias.name, path.parent)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE:
+                    raise ValueError(f"{path}: import names from {PACKAGE}, so that what is used can be told.")
+                yield from _defining(alias.name, "", path.parent)
+
+
+def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:
+    if module == DRAWS_ONLY or module.startswith(DRAWS_ONLY + "."):
+        return
+    if module.split(".")[0] != PACKAGE:
+        sibling = folder / f"{module}.py"
+        if sibling.is_file():
+            yield sibling
+        return
+    place = ROOT.joinpath(*module.split("."))
+    if not place.is_dir():
+        yield place.with_suffix(".py")
+    elif (place / f"{name}.py").is_file() or (place / name).is_dir():
+        yield from _defining(f"{module}.{name}", "", folder) if (place / f"{name}.py").is_file() else ()
+    else:
+        home = _re_exported(place / "__init__.py", module).get(name)
+        if home is None:
+            yield place / "__init__.py"
+        else:
+            yield from _defining(*home, folder)
+
+
+def _re_exported(init: Path, module: str) -> dict[str, tuple[str, str]]:
+    """Where the names that a package passes on come from: module and name, by name."""
+    homes: dict[str, tuple[str, str]] = {}
+    for node in ast.parse(init.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            homes |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_HOME":
+            lazy: dict[str, str] = ast.literal_eval(node.value)
+            homes |= {name: (f"{module}.{home}", name) for name, home in lazy.items()}
+    return homes
+
+
+def main() -> int:
+    """Checks all tables."""
+    stale = {name: found for name in stored() if (found := problems(name))}
+    for name, found in stale.items():
+        print(f"evidence/{name}.csv is stale: {'; '.join(found)}. Run its experiment again.", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
