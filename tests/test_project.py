@@ -50,7 +50,7 @@ LAYERS = [
     ["objective"],
     ["networks"],
     ["models"],
-    ["evaluation"],
+    ["evaluation", "traversal"],
     ["callbacks"],
     ["training"],
     ["grid"],
