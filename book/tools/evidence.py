@@ -1,8 +1,8 @@
 """Results of long experiments: small tables in `evidence/`, each beside the key of what determined it.
 
-`evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the code
-of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without comments,
-docstrings, blank lines and stored outputs, so that prose may change. Whatever else changes makes the results stale.
+`evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the
+code of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without
+comments, docstrings, blank lines and stored outputs, so that prose may change; all else makes the results stale.
 
 Usage: python book/tools/evidence.py checks all tables; it names what is stale and then exits with 1.
 """
@@ -105,10 +105,10 @@ def source_of(path: Path) -> str:
 
 
 def bare_code(source: str) -> str:
-    """Returns code without comments, docstrings, blank lines and spaces at the ends of lines.
+    r"""Returns code without comments, docstrings, blank lines and spaces at the ends of lines.
 
     >>> bare_code('x = 1  # one' + chr(10) + chr(10) + 'def f():' + chr(10) + '    "Says."' + chr(10) + '    return 2')
-    'x = 1\\ndef f():\\n    return 2'
+    'x = 1\ndef f():\n    return 2'
     """
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -1,0 +1,291 @@
+"""A zoo of trainings, each broken on purpose in one way or left alone, and what the diagnosis says of it.
+
+What is drawn of a training (data, split, sizes, learning rate, strength of the intervention) is a function of the
+stream, the label and the number. The thresholds of the diagnosis were set on the stream "thresholds" alone; the stream
+"test" makes `evidence/zoo.csv`.
+
+Usage: python book/tools/zoo.py [--stream thresholds --numbers 12 --output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pandas as pd
+
+from evidence import store
+from vaelib import (
+    BetaVAE,
+    CosineBetaScheduler,
+    CyclicalBetaScheduler,
+    Dataset,
+    LinearBetaScheduler,
+    Objective,
+    SigmoidBetaScheduler,
+    build_vae,
+    diagnose,
+    linear_vae_optimum,
+    load_dataset,
+    load_sprites,
+    predict_collapse,
+    train_vae,
+)
+from vaelib.diagnosis import Diagnosis
+
+LABELS = (
+    *("healthy", "collapsed", "partly collapsed", "exploding KL", "mis-scaled loss"),
+    *("unfinished schedule", "dead log-variance gradient", "overfitting"),
+)
+STREAMS = {"thresholds": 1, "test": 2}
+NUMBERS = 60  # trainings of each label
+WORKERS = 2
+DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
+SIZES = {"digits": (600, 1000, 1797), "sprites": (800, 1500), "breast_cancer": (569,)}
+HIDDEN = ((64, 32), (128, 64), (64,), (128,))
+
+
+class Draws:
+    """Random choices of one training."""
+
+    def __init__(self, stream: str, label: str, number: int) -> None:
+        self._random = np.random.default_rng([STREAMS[stream], LABELS.index(label), number])
+
+    def one_of(self, *values: Any, p: tuple[float, ...] | None = None) -> Any:
+        """Returns one of the values."""
+        return values[self._random.choice(len(values), p=p)]
+
+    def uniform(self, low: float, high: float) -> float:
+        """Returns a number between the two, to four digits."""
+        return float(f"{self._random.uniform(low, high):.4g}")
+
+    def logarithmic(self, low: float, high: float) -> float:
+        """Returns a number between the two whose logarithm is uniform, to four digits."""
+        return float(f"{math.exp(self._random.uniform(math.log(low), math.log(high))):.4g}")
+
+    def integer(self, low: int, high: int) -> int:
+        """Returns an integer from `low` to `high`, both included."""
+        return int(self._random.integers(low, high + 1))
+
+
+def drawn(stream: str, label: str, number: int) -> tuple[dict[str, Any], Draws]:
+    """Returns what any training draws, and the draws to go on with."""
+    draws = Draws(stream, label, number)
+    data = draws.one_of("digits", "sprites", "breast_cancer", p=(0.45, 0.25, 0.3))
+    dense_only = data == "breast_cancer" or label == "overfitting"
+    setting = {
+        "label": label,
+        "number": number,
+        "data": data,
+        "examples": draws.one_of(*SIZES[data]),
+        "split_seed": draws.integer(0, 999),
+        "seed": draws.integer(0, 999),
+        "architecture": draws.one_of("dense", "convolutional", p=(0.8, 0.2)) if not dense_only else "dense",
+        "hidden": draws.one_of(*HIDDEN),
+        "latent_dim": draws.one_of(4, 8, 16, 24),
+        "learning_rate": draws.logarithmic(7e-4, 3e-3),
+        "batch_size": draws.one_of(32, 64, 128),
+        "steps": draws.integer(700, 1500),
+        "kl_weight": draws.logarithmic(0.7, 1.4),
+        "warm_up": draws.one_of("none", "linear", "cosine"),
+        "warm_up_share": draws.uniform(0.1, 0.5),
+        "dropout": draws.one_of(0.0, 0.1),
+        "batch_norm": draws.one_of(True, False, p=(0.7, 0.3)),
+        "bounds": draws.one_of("none", "hard", "soft", "kl_clip", p=(0.7, 0.1, 0.1, 0.1)),  # far out: harmless
+        "restore_best": True,
+    }
+    likelihood = {"digits": "continuous_bernoulli", "sprites": "bernoulli"}.get(data, "gaussian")
+    setting["likelihood"] = draws.one_of("gaussian", likelihood, p=(0.75, 0.25))
+    return setting, draws
+
+
+def load(setting: dict[str, Any]) -> Dataset:
+    """Returns the data of a training."""
+    if setting["data"] == "sprites":
+        return load_sprites(setting["examples"], size=16, split_seed=setting["split_seed"])
+    everything = setting["examples"] == max(SIZES[setting["data"]])
+    return load_dataset(setting["data"], setting["split_seed"], n=None if everything else setting["examples"])
+
+
+def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Dataset, Objective, dict[str, Any]]:
+    """Returns setting, data, objective and model options of a training, its intervention made."""
+    setting, draws = drawn(stream, label, number)
+    dataset = load(setting)
+    x, units = dataset.x_train, setting["latent_dim"]
+    n_pixels = math.prod(dataset.input_shape)
+    loss: dict[str, Any] = {"likelihood": setting["likelihood"]}
+    bounds, form = (-12.0, 8.0), setting["bounds"]
+    if label == "collapsed":
+        threshold = predict_collapse(x, Objective(**loss), 1.0, units).collapse_weight
+        setting["kl_weight"] = draws.logarithmic(1.5, 9.0) * threshold
+    elif label == "partly collapsed":
+        # with σ² held, a lost unit does not raise it and take the next one along
+        loss = {"likelihood": "gaussian", "sigma2": linear_vae_optimum(x, units, 1.0, "learned").sigma2}
+        setting["kl_weight"] = weight_keeping(draws.uniform(0.1, 0.4), x, Objective(**loss), units)
+    elif label == "exploding KL":
+        kind = draws.one_of("tiny weight", "no weight", "tiny weight of means", p=(0.5, 0.2, 0.3))
+        setting["kl_weight"] = 0.0 if kind == "no weight" else draws.logarithmic(1e-5, 1e-3)
+        if kind == "tiny weight of means":
+            loss = {"likelihood": "mse", "reconstruction_scale": "mean", "kl_scale": "mean"}
+            fitted = linear_vae_optimum(x, units, 1.0, "learned").sigma2
+            setting["kl_weight"] *= 2 * fitted * units / n_pixels  # the weight at which β is 1
+    elif label == "mis-scaled loss":
+        kind = draws.one_of("both means", "mean error", "wide", "narrow", "mean likelihood")
+        loss, setting["kl_weight"] = mis_scaled_loss(kind, draws, x, units), 1.0
+    elif label == "dead log-variance gradient":
+        form = draws.one_of("kl_clip", "hard", "soft")
+        bounds = (draws.uniform(-1.0, -0.2), 2.0)
+    elif label == "overfitting":
+        few = draws.integer(40, 100)
+        dataset = Dataset(dataset.name, x[:few], dataset.x_val, dataset.x_test)
+        setting |= {"hidden": (256, 128), "dropout": 0.0, "batch_norm": False, "restore_best": False}
+        setting |= {"batch_size": 32, "steps": draws.integer(2000, 3500)}
+    if form == "kl_clip":
+        loss["kl_clip"] = bounds
+    setting["batch_size"] = min(setting["batch_size"], len(dataset.x_train))
+    setting["epochs"] = max(5, round(setting["steps"] / math.ceil(len(dataset.x_train) / setting["batch_size"])))
+    setting["schedule"] = schedule(label, setting, draws)
+    setting |= {"likelihood": loss["likelihood"], "loss": repr(Objective(**loss)), "bounds": form}
+    setting["train_examples"] = len(dataset.x_train)
+    options = {"log_var_bounds": bounds, "log_var_form": form} if form in ("hard", "soft") else {}
+    return setting, dataset, Objective(**loss), options
+
+
+def weight_keeping(share: float, x: np.ndarray, objective: Objective, units: int) -> float:
+    """Returns a KL weight at which a linear model keeps this share of the units that it keeps at β = 1."""
+    at_one = predict_collapse(x, objective, 1.0, units)
+    kept = max(1, round(share * at_one.units_kept))
+    low, high = (
+        0.0,
+        math.log(at_one.collapse_weight),
+    )  # the logarithm of weights that keep more, and of one that does not
+    for _ in range(40):
+        middle = (low + high) / 2
+        more = predict_collapse(x, objective, math.exp(middle), units).units_kept > kept
+        low, high = (middle, high) if more else (low, middle)
+    return float(f"{math.exp(high) * 1.02:.4g}")
+
+
+def mis_scaled_loss(kind: str, draws: Draws, x: np.ndarray, units: int) -> dict[str, Any]:
+    """Returns the arguments of an objective whose scales make a KL weight of 1 something else."""
+    if kind == "both means":
+        return {"likelihood": "mse", "reconstruction_scale": "mean", "kl_scale": "mean"}
+    if kind == "mean error":
+        return {"likelihood": "mse", "reconstruction_scale": "mean"}
+    if kind == "mean likelihood":
+        return {"likelihood": "gaussian", "reconstruction_scale": "mean"}
+    if kind == "wide":
+        variance = float(x.reshape(len(x), -1).var(axis=0).mean())
+        return {"likelihood": "gaussian", "sigma2": draws.logarithmic(4.0, 20.0) * variance}
+    return {
+        "likelihood": "gaussian",
+        "sigma2": linear_vae_optimum(x, units, 1.0, "learned").sigma2 / draws.logarithmic(10.0, 1000.0),
+    }
+
+
+def schedule(label: str, setting: dict[str, Any], draws: Draws) -> Any:
+    """Returns the schedule of a training, or its constant KL weight."""
+    weight, epochs = setting["kl_weight"], setting["epochs"]
+    if label == "unfinished schedule":
+        kind = draws.one_of("linear", "cosine", "sigmoid", "cycles", p=(0.3, 0.2, 0.1, 0.4))
+        if kind == "cycles":
+            return CyclicalBetaScheduler(cycle_length=epochs / draws.integer(1, 4), max_beta=weight)
+        rises = {"linear": LinearBetaScheduler, "cosine": CosineBetaScheduler, "sigmoid": SigmoidBetaScheduler}
+        return rises[kind](max_beta=weight, warmup_epochs=epochs * draws.uniform(1.5, 4.5))
+    warm_up = max(1.0, setting["warm_up_share"] * epochs)
+    if weight == 0 or setting["warm_up"] == "none":
+        return weight
+    rises = {"linear": LinearBetaScheduler, "cosine": CosineBetaScheduler}
+    return rises[setting["warm_up"]](max_beta=weight, warmup_epochs=warm_up)
+
+
+def trained(stream: str, label: str, number: int) -> tuple[dict[str, Any], Diagnosis]:
+    """Trains one member of the zoo; returns its setting and the diagnosis on examples that it was not trained on."""
+    setting, dataset, objective, options = prepared(stream, label, number)
+    dense = setting["architecture"] == "dense"
+    model: BetaVAE = build_vae(
+        dataset.input_shape,
+        setting["latent_dim"],
+        architecture=setting["architecture"],
+        objective=objective,
+        hidden=setting["hidden"] if dense else (32,),
+        dropout=setting["dropout"],
+        batch_norm=setting["batch_norm"],
+        seed=setting["seed"],
+        **({} if dense else {"filters": (8, 16)}),
+        **options,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of schedules that do not end, and of losses that break
+        result = train_vae(
+            model,
+            dataset,
+            setting["epochs"],
+            scheduler=setting["schedule"],
+            batch_size=setting["batch_size"],
+            learning_rate=setting["learning_rate"],
+            restore_best=setting["restore_best"],
+            verbose=0,
+        )
+    known = setting["schedule"] if callable(setting["schedule"]) else None
+    unseen = np.concatenate([dataset.x_val, dataset.x_test])
+    return setting, diagnose(model, unseen, history=result.history, scheduler=known)
+
+
+def row(stream: str, label: str, number: int) -> dict[str, Any]:
+    """Returns a training and its diagnosis as one row of the table."""
+    setting, diagnosis = trained(stream, label, number)
+    shown = {key: str(value) if not isinstance(value, int | float | str) else value for key, value in setting.items()}
+    numbers = {f"measured_{name}": float(f"{value:.4g}") for name, value in diagnosis.numbers.items()}
+    said = {"verdict": diagnosis.verdict, "findings": "; ".join(diagnosis.names)}
+    return {"stream": stream, **shown, **said, **numbers}
+
+
+def _one_thread() -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def rows(stream: str, numbers: int, labels: tuple[str, ...] = LABELS) -> Iterator[dict[str, Any]]:
+    """Yields all rows in their order, trained in `WORKERS` processes."""
+    wanted = [(stream, label, number) for number in range(numbers) for label in labels]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_one_thread, max_tasks_per_child=40) as pool:
+        yield from pool.map(row, *zip(*wanted, strict=True))
+
+
+def main() -> int:
+    """Trains the zoo and stores its table."""
+    parser = argparse.ArgumentParser(description="Trains the zoo and stores what the diagnosis says of it.")
+    parser.add_argument("--stream", choices=STREAMS, default="test")
+    parser.add_argument("--numbers", type=int, default=NUMBERS, help="trainings of each label")
+    parser.add_argument("--labels", nargs="+", choices=LABELS, default=LABELS)
+    parser.add_argument("--output", type=Path, help="a CSV file in place of evidence/zoo.csv")
+    options = parser.parse_args()
+    table = []
+    for entry in rows(options.stream, options.numbers, tuple(options.labels)):
+        table.append(entry)
+        print(f"{len(table):4d}  {entry['label']} {entry['number']}: {entry['findings'] or 'healthy'}", flush=True)
+        if options.output:
+            pd.DataFrame(table).to_csv(options.output, index=False)
+    if not options.output:
+        parameters = {"stream": options.stream, "numbers": options.numbers}
+        store("zoo", pd.DataFrame(table), Path(__file__), parameters, DATA)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

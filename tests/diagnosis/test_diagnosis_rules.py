@@ -1,0 +1,248 @@
+"""Each rule on arrays whose answer is known: linear VAEs at their optimum, and small changes to them."""
+
+import math
+
+import numpy as np
+import pytest
+from linear_arrays import VARIANCES, gaussian_data, optimum
+
+from vaelib import CyclicalBetaScheduler, LinearBetaScheduler, diagnose_arrays, linear_vae_optimum
+
+DATA = gaussian_data()
+BEST = linear_vae_optimum(DATA, 6, 1.0, "learned").sigma2  # 0.05: what the last four directions leave
+
+
+def mean_scaled(level, **known):
+    """`training` of a squared error averaged over 10 numbers, KL over 6 units, whose β σ² is `level`."""
+    known = {"likelihood": "mse", "reconstruction_scale": "mean", "kl_scale": "mean", **known}
+    return {"kl_weight": level * 2 * 6 / 10, **known}
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_the_optimum_near_beta_1_is_healthy(beta):
+    diagnosis = diagnose_arrays(**optimum(DATA, beta * BEST), training={"kl_weight": beta})
+    assert diagnosis.verdict == "healthy"
+    assert diagnosis.findings == ()
+    assert set(diagnosis.not_assessed) == {"unfinished schedule", "overfitting"}
+
+
+def test_numbers_are_those_of_the_closed_form():
+    numbers = diagnose_arrays(**optimum(DATA, 0.05)).numbers
+    assert pytest.approx(0.05) == BEST
+    assert numbers["examples"] == 400
+    assert numbers["active_units"] == numbers["latent_dim"] == numbers["supported_units"] == 6
+    assert numbers["rate"] == pytest.approx(0.5 * np.log(VARIANCES[:6] / 0.05).sum(), rel=1e-6)
+    assert numbers["second_moment"] == pytest.approx(1.0, rel=1e-9)
+    assert numbers["data_variance"] == pytest.approx(VARIANCES.mean(), rel=1e-9)
+    assert numbers["affordable_error"] == pytest.approx(0.05, rel=1e-6)
+    assert numbers["squared_error"] == pytest.approx(0.05, rel=0.05)  # one draw of z for each example
+    assert "effective_beta" not in numbers
+
+
+def test_a_level_above_the_largest_variance_is_collapsed():
+    diagnosis = diagnose_arrays(**optimum(DATA, 9.5))
+    assert diagnosis.names == ("collapsed",)
+    assert diagnosis.numbers["active_units"] == 0
+    # against the error of the mean, 16.95 / 10: λ = 9, 4 and 2 lie above it
+    assert diagnosis.numbers["supported_units"] == 3
+    expected = 0.5 * np.log(np.array([9.0, 4.0, 2.0]) / 1.695).sum()
+    assert diagnosis.numbers["supported_rate"] == pytest.approx(expected)
+    assert f"uses 3 units and {expected:.3g} nats" in diagnosis.findings[0].evidence
+    assert "Lower the KL weight" in diagnosis.findings[0].remedy
+
+
+def test_a_level_above_most_variances_is_partly_collapsed():
+    diagnosis = diagnose_arrays(**optimum(DATA, 3.0))
+    assert diagnosis.names == ("partly collapsed",)
+    assert "2 of 6 units are active" in diagnosis.findings[0].evidence
+
+
+def test_white_data_supports_no_unit_and_is_healthy():
+    x = np.random.default_rng(0).normal(size=(4000, 3))
+    nothing = np.zeros((4000, 2))
+    # the largest sample eigenvalue is a few per cent above the mean: a unit of next to no nats
+    diagnosis = diagnose_arrays(x, x * 0.0 + 3.0, nothing, nothing)
+    assert diagnosis.numbers["supported_units"] == 0
+    assert diagnosis.verdict == "healthy"
+
+
+def test_a_model_not_yet_trained_is_not_called_partly_collapsed():
+    arrays = optimum(DATA, 3.0)
+    arrays["x_reconstructed"] = arrays["x_reconstructed"] / 10
+    diagnosis = diagnose_arrays(**arrays)
+    assert diagnosis.verdict == "healthy"
+    assert "yet to learn to use its codes" in diagnosis.not_assessed["partly collapsed"]
+
+
+def test_codes_far_from_the_prior_explode():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_mean"] = 3 * arrays["z_mean"]
+    diagnosis = diagnose_arrays(**arrays)
+    assert diagnosis.names == ("exploding KL",)
+    assert diagnosis.numbers["second_moment"] > 4
+
+
+@pytest.mark.parametrize(("fall", "training", "names"), [
+    (4.0, None, ()),
+    (6.0, None, ("exploding KL",)),
+    (1.0, {"kl_weight": 0.01}, ()),
+    (2.0, {"kl_weight": 0.01}, ("exploding KL",)),
+    (2.0, {"kl_weight": 0.2}, ()),
+])  # fmt: skip
+def test_nats_beyond_what_the_data_supports_explode(fall, training, names):
+    """Each unit's log-variance falls by 2 · fall, so its KL rises by `fall` less what the variance had cost."""
+    arrays = optimum(DATA, 0.05)
+    arrays["z_log_var"] = arrays["z_log_var"] - 2 * fall
+    assert diagnose_arrays(**arrays, training=training).names == names
+
+
+def test_an_explosion_at_the_end_of_the_history_is_seen_in_the_weights_of_a_better_epoch():
+    history = {"kl_loss": [20.0, 90.0], "val_kl_loss": [20.0, 100.0]}
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history=history)
+    assert diagnosis.names == ("exploding KL",)
+    assert "100 at the end of training" in diagnosis.findings[0].evidence
+    halved = {"kl_weight": 1.0, "kl_scale": "mean"}  # 100 a unit
+    assert "600 at" in diagnose_arrays(**optimum(DATA, 0.05), history=history, training=halved).findings[-1].evidence
+
+
+def test_remedy_of_an_explosion_names_the_weight_at_which_beta_is_1():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_mean"] = 3 * arrays["z_mean"]
+    diagnosis = diagnose_arrays(**arrays, training=mean_scaled(0.0005))
+    # β = 1 at σ² = 0.05 is β σ² = 0.05: a weight of 0.05 · 2 · 6 / 10
+    assert diagnosis.findings[0].remedy.startswith("Raise the KL weight from 0.0006 to 0.06,")
+    without = diagnose_arrays(**arrays).findings[0].remedy
+    assert (
+        without
+        == "Raise the KL weight until β is about 1, and bound the encoder's log-variance: log_var_bounds=(-10, 10)."
+    )
+
+
+def test_scales_that_multiply_the_weight_are_the_cause_of_a_collapse():
+    training = {"kl_weight": 0.475, "likelihood": "mse", "reconstruction_scale": 0.025}  # β σ² = 0.475 · ½ / 0.025
+    diagnosis = diagnose_arrays(**optimum(DATA, 9.5), training=training)
+    assert diagnosis.names == ("mis-scaled loss", "collapsed")
+    assert diagnosis.numbers["effective_beta"] == pytest.approx(9.5 / 1.695)  # the error is that of the mean
+    # β = 1 at σ² = 0.05, which six linear units reach, is a weight of 0.05 · 2 · 0.025
+    assert "from 0.475 to 0.0025," in diagnosis.findings[-1].remedy
+    assert "set the KL weight to 0.0025," in diagnosis.findings[0].remedy
+
+
+@pytest.mark.parametrize(("training", "found"), [
+    ({"kl_weight": 1.0, "likelihood": "mse"}, True),  # σ² = ½ where the error is 0.05: β = 10
+    ({"kl_weight": 0.1, "likelihood": "mse"}, False),  # β = 1
+    ({"kl_weight": 1.0, "sigma2": 0.5}, True),
+    ({"kl_weight": 1.0, "sigma2": 0.05}, False),
+    ({"kl_weight": 1.0, "sigma2": 0.005}, True),  # β = 0.1
+    ({"kl_weight": 10.0, "sigma2": 0.005}, False),  # β = 1 by design
+    ({"kl_weight": 10.0}, False),  # a high weight, as stated
+    ({"kl_weight": 0.001, "likelihood": "mse"}, False),  # low by the weight, in spite of the scales
+    ({"kl_weight": 0.0, "sigma2": 0.005}, False),
+    ({"kl_weight": 1.0, "reconstruction_scale": "mean"}, True),  # β = 10
+    ({"kl_weight": 0.1, "reconstruction_scale": "mean"}, False),
+    ({"kl_weight": 1.0, "kl_scale": "mean"}, True),  # β = 1/6
+    ({"kl_weight": 1.0, "reconstruction_scale": 0.1}, True),
+    ({"kl_weight": 1.0, "likelihood": "bernoulli", "reconstruction_scale": "mean"}, True),
+    ({"kl_weight": 1.0, "likelihood": "bernoulli"}, False),
+    ({"kl_scale": "mean"}, None),
+    (None, None),
+])  # fmt: skip
+def test_a_loss_is_mis_scaled_where_its_scales_move_beta_away_from_1(training, found):
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), training=training)
+    assert ("mis-scaled loss" in diagnosis.names) == bool(found)
+    assert ("mis-scaled loss" in diagnosis.not_assessed) == (found is None)
+
+
+@pytest.mark.parametrize(("level", "training", "share"), [
+    (0.05, {"log_var_bounds": (-10.0, 10.0)}, 0.0),
+    (0.05, {"log_var_bounds": (-4.4, 2.0)}, 2 / 6),  # ln(0.05 / 4) = −4.38: the first unit outside, …
+    (0.05, {"kl_clip": (-3.0, 3.0)}, 4 / 6),
+    (0.05, {"log_var_bounds": (-5.5, 5.5), "log_var_form": "soft"}, 1 / 6),  # 1 − (5.19 / 5.5)² = 0.11
+])  # fmt: skip
+def test_share_without_gradient(level, training, share):
+    arrays = optimum(DATA, level)
+    diagnosis = diagnose_arrays(**arrays, training=training)
+    log_var = np.log(level / VARIANCES[:6])
+    lower, upper = training.get("log_var_bounds") or training["kl_clip"]
+    if training.get("log_var_form") == "soft":
+        outside = 1 - ((log_var - (lower + upper) / 2) / ((upper - lower) / 2)) ** 2 < 0.1
+    else:
+        outside = (log_var <= lower) | (log_var >= upper)
+    kl = 0.5 * np.log(VARIANCES[:6] / level)
+    expected = outside[kl >= 0.1 * kl.max()].mean()
+    assert ("dead log-variance gradient" in diagnosis.names) == (expected >= 0.25)
+    if expected >= 0.25:
+        assert f"{expected:.0%} of the informative units' log-variances" in diagnosis.findings[0].evidence
+
+
+def test_log_variances_at_one_extreme_value_show_a_bound_that_nobody_told():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_log_var"] = np.maximum(arrays["z_log_var"] + np.random.default_rng(2).normal(size=(400, 6)) / 10, -3.0)
+    diagnosis = diagnose_arrays(**arrays)
+    assert diagnosis.names == ("dead log-variance gradient",)
+    assert "are exactly -3" in diagnosis.findings[0].evidence
+
+
+def test_units_that_are_constant_at_one_bound_show_it_too():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_log_var"] = np.maximum(arrays["z_log_var"], -3.0)  # four units at -3 for every example
+    assert diagnose_arrays(**arrays).names == ("dead log-variance gradient",)
+
+
+def test_the_constant_log_variance_of_a_linear_models_unit_is_no_bound():
+    assert diagnose_arrays(**optimum(DATA, 1.0, units=1)).names == ()
+
+
+LINEAR, CYCLES = LinearBetaScheduler(warmup_epochs=10), CyclicalBetaScheduler(cycle_length=4)
+
+
+@pytest.mark.parametrize(("beta", "schedule", "found"), [
+    (np.linspace(0, 1, 20), None, True),  # still rising
+    ([*np.linspace(0, 1, 10), *np.ones(10)], None, False),
+    ([*np.linspace(0, 1, 10), *np.full(10, 0.2)], None, True),  # fell and stayed
+    ([0.0] * 20, None, False),
+    (np.ones(20), None, False),
+    ([1.0], None, False),
+    (LINEAR(0) + np.arange(5) / 10, LINEAR, True),
+    (np.minimum(np.arange(20) / 10, 1), LINEAR, False),
+    ([CYCLES(epoch) for epoch in range(20)], CYCLES, True),
+    ([CYCLES(epoch) for epoch in range(18)], CYCLES, False),  # at its top
+])  # fmt: skip
+def test_schedules_that_do_not_end(beta, schedule, found):
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history={"beta": beta}, training={"schedule": schedule})
+    assert ("unfinished schedule" in diagnosis.names) == found
+    assert "unfinished schedule" not in diagnosis.not_assessed
+
+
+@pytest.mark.parametrize(("history", "found"), [
+    ({"val_negative_elbo": [100.0, 50.0, 60.0]}, False),  # lost 10 of 50
+    ({"val_negative_elbo": [100.0, 50.0, 70.0]}, True),
+    ({"val_negative_elbo": [50.0, 50.0, 50.2]}, False),  # a gain below 1 nat counts as 1
+    ({"val_negative_elbo": [50.0, 50.0, 50.3]}, True),
+    ({"val_negative_elbo": [50.0, 90.0]}, None),
+    ({"val_total_loss": [100.0, 50.0, 70.0]}, True),
+    ({"val_total_loss": [100.0, 50.0, 70.0], "beta": [0.0, 1.0, 1.0]}, None),
+    (None, None),
+    ({"val_negative_elbo": [100.0, 50.0, 70.0, math.nan]}, True),  # a training that broke
+])  # fmt: skip
+def test_validation_that_gets_worse_again(history, found):
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history=history)
+    assert ("overfitting" in diagnosis.names) == bool(found)
+    assert ("overfitting" in diagnosis.not_assessed) == (found is None)
+
+
+def test_an_exploding_kl_explains_a_worse_validation_figure():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_mean"] = 3 * arrays["z_mean"]
+    assert diagnose_arrays(**arrays, history={"val_negative_elbo": [100.0, 50.0, 70.0]}).names == ("exploding KL",)
+
+
+def test_several_findings_come_causes_first():
+    arrays = optimum(DATA, 9.5)
+    diagnosis = diagnose_arrays(
+        **arrays,
+        training={"kl_weight": 1.0, "sigma2": 9.5},
+        history={"beta": [0.0, 0.5, 1.0], "val_negative_elbo": [9.0, 5.0, 9.0]},
+    )
+    assert diagnosis.names == ("mis-scaled loss", "unfinished schedule", "collapsed", "overfitting")
+    assert diagnosis.verdict == "mis-scaled loss"

@@ -1,0 +1,227 @@
+"""What makes a finding: one rule each, causes before symptoms. The thresholds were set on trainings kept for that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vaelib.diagnosis.case import Case
+from vaelib.diagnosis.findings import Finding
+from vaelib.schedules import finish_warning
+
+SCALING, EFFECT = 3.0, 2.0  # factor of the loss's scales, and of β away from 1, from which on a loss is mis-scaled
+DEAD_GRADIENT, DEAD_SHARE = 0.1, 0.25  # of the gradient left, and of the values of informative units without it
+INFORMATIVE = 0.1  # of the KL of the unit with the highest: what makes a unit informative
+SECOND_MOMENT = 4.0  # E[z²] under q from which on codes have left the prior, whose own is 1
+EXCESS_KL = 5.0  # nats for each unit above what the data supports
+LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to weigh the KL too little
+COLLAPSED, PARTLY = 0.1, 0.5  # share of the supported KL
+EFFICIENT = 0.5  # of the error that the KL pays for: below, a model is not trained enough to judge
+WORSENED = 0.25  # of the gain on validation data, lost again by the end
+MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
+
+
+class NotAssessed(Exception):
+    """Raised by a rule that lacks something; its text says what."""
+
+
+Rule = Callable[[Case], "tuple[str, str] | None"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A rule, the name of its finding and the notebook that shows it."""
+
+    name: str
+    chapter: str
+    rule: Rule
+
+    def __call__(self, case: Case) -> Finding | None:
+        """Returns the finding, or None where it does not hold."""
+        said = self.rule(case)
+        return None if said is None else Finding(self.name, *said, self.chapter)
+
+
+def mis_scaled(case: Case) -> tuple[str, str] | None:
+    """The scales of the loss, not the stated KL weight, take β away from 1."""
+    facts, scaling, beta = case.facts, case.scaling, case.effective_beta
+    if facts.kl_weight is None or scaling is None or beta is None:
+        raise NotAssessed("needs the KL weight and the scales of the loss, and an error above 0")
+    up, down = scaling > SCALING and beta > EFFECT, scaling < 1 / SCALING and beta < 1 / EFFECT
+    if not (up or down) or facts.kl_weight == 0:
+        return None
+    stated = "" if facts.sigma2 is None else f" and a decoder variance of {facts.sigma2:.3g}"
+    evidence = (
+        f"With reconstruction scale {facts.reconstruction_scale!r}, KL scale {facts.kl_scale!r}{stated}, the KL weight "
+        f"{facts.kl_weight:.3g} is a β of {beta:.3g} against the squared error {case.squared_error:.3g} that is left."
+    )
+    return evidence, (
+        f"Sum both terms and let the decoder's variance follow the error, or set the KL weight to "
+        f"{case.weight_at_one:.2g}, which is β = 1 at the error that a linear model reaches."
+    )
+
+
+def unfinished_schedule(case: Case) -> tuple[str, str] | None:
+    """β did not end where its schedule leads to."""
+    betas, schedule = case.history.get("beta"), case.facts.schedule
+    if betas is None:
+        raise NotAssessed("needs a history with the column beta")
+    epochs = len(betas)
+    if schedule is not None:
+        said = finish_warning(schedule, epochs, steps_per_epoch=100)
+        if said is None:
+            return None
+        return said[0].upper() + said[1:], f"See that the schedule ends at the value you want within {epochs} epochs."
+    highest, end = float(betas.max()), float(betas[-1])
+    last = betas[-max(2, math.ceil(LAST * epochs)) :]
+    if highest == 0 or epochs < 2 or (float(np.ptp(last)) <= MOVED * highest and end >= (1 - MOVED) * highest):
+        return None
+    moving = "was still moving" if float(np.ptp(last)) > MOVED * highest else "stayed"
+    return (
+        f"β {moving} at the end: {end:.3g} after {epochs} epochs, {highest:.3g} at its highest.",
+        "Train until the schedule has come to its final value, or choose one that ends at its highest β.",
+    )
+
+
+def dead_gradient(case: Case) -> tuple[str, str] | None:
+    """The log-variances of informative units lie where their bounds leave no gradient."""
+    gradient, facts = case.log_var_gradient, case.facts
+    informative = case.kl_per_unit > INFORMATIVE * case.kl_per_unit.max()
+    if not informative.any():
+        return None
+    values = case.z_log_var[:, informative]
+    remedy_to = f"({_log_var_floor(case):g}, 10)"
+    if gradient is None:
+        bound, share = _tied(values)
+        if share < DEAD_SHARE:
+            return None
+        return (
+            f"{share:.0%} of the informative units' log-variances are exactly {bound:.4g}: a bound cuts them off.",
+            f"Widen the bounds to {remedy_to}, or bound softly.",
+        )
+    share = float((gradient[:, informative] < DEAD_GRADIENT).mean())
+    if share < DEAD_SHARE:
+        return None
+    where, (lower, upper) = "kl_clip" if facts.kl_clip else "the bounds", case.bounds
+    evidence = (
+        f"{share:.0%} of the informative units' log-variances have less than {DEAD_GRADIENT:.0%} of their gradient "
+        f"behind {where} ({lower:g}, {upper:g}); they reach from {values.min():.3g} to {values.max():.3g}."
+    )
+    if facts.kl_clip:
+        return evidence, f"Leave the clip out and bound the encoder's log-variance instead: log_var_bounds={remedy_to}."
+    return evidence, f"Widen the bounds: log_var_bounds={remedy_to}."
+
+
+def exploding(case: Case) -> tuple[str, str] | None:
+    """Codes lie far outside the prior, or cost far more nats than the data supports."""
+    last, beta = case.last_kl, case.effective_beta
+    excess = EXCESS_AT_LOW_BETA if beta is not None and beta < LOW_BETA else EXCESS_KL
+    beyond = case.second_moment > SECOND_MOMENT
+    if not beyond and max(case.rate, last) <= case.supported_rate + excess * case.latent_dim:
+        return None
+    end = f", {last:.4g} at the end of training" if last > 1.05 * case.rate else ""
+    evidence = (
+        f"The KL is {case.rate:.4g} nats{end}, where a linear model at β = 1 with the same error needs "
+        f"{case.supported_rate:.3g}; E[z²] of the codes is {case.second_moment:.3g}, the prior's is 1."
+    )
+    weight, target = case.facts.kl_weight, case.weight_at_one
+    if weight is None or target is None or weight >= target / EFFECT:
+        return evidence, (
+            "Raise the KL weight until β is about 1, and bound the encoder's log-variance: "
+            f"log_var_bounds=({_log_var_floor(case):g}, 10)."
+        )
+    return evidence, f"Raise the KL weight from {weight:.3g} to {target:.2g}, which is β = 1 for this loss."
+
+
+def collapsed(case: Case) -> tuple[str, str] | None:
+    """Next to nothing of what the data supports is encoded."""
+    if not _supports_units(case) or (case.rate >= COLLAPSED * case.supported_rate and case.active_units > 0):
+        return None
+    return _too_little(case)
+
+
+def partly_collapsed(case: Case) -> tuple[str, str] | None:
+    """Far less is encoded than a linear model would at β = 1 with the same error."""
+    if not _supports_units(case) or collapsed(case) or case.rate >= PARTLY * case.supported_rate:
+        return None
+    if case.variance - case.squared_error < EFFICIENT * (case.variance - case.affordable_error):
+        raise NotAssessed(
+            f"the model leaves a squared error of {case.squared_error:.3g}, a linear one leaves "
+            f"{case.affordable_error:.3g} for the same KL: it has yet to learn to use its codes"
+        )
+    return _too_little(case)
+
+
+def overfitting(case: Case) -> tuple[str, str] | None:
+    """The validation figure got much worse again after its best epoch, and no exploding KL explains it."""
+    name = "val_negative_elbo" if "val_negative_elbo" in case.history else "val_total_loss"
+    values = case.history.get(name)
+    if values is None or len(values) < 3:
+        raise NotAssessed("needs a history with the column val_negative_elbo, or val_total_loss at a constant β")
+    betas = case.history.get("beta")
+    if name == "val_total_loss" and betas is not None and np.ptp(betas[: len(values)]) > 0:
+        raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
+    best = int(values.argmin())
+    lost, gained = float(values[-1] - values[best]), float(values[0] - values[best])
+    if lost <= WORSENED * max(gained, 1.0) or exploding(case):
+        return None
+    evidence = f"{name} rose by {lost:.4g} to {values[-1]:.4g} after its lowest, {values[best]:.4g} in epoch {best}."
+    return evidence, (
+        f"Keep the weights of epoch {best} or stop there; for a better model take more examples, dropout or a smaller "
+        "network."
+    )
+
+
+RULES = (
+    Named("mis-scaled loss", "03-kl-collapse", mis_scaled),
+    Named("unfinished schedule", "diagnosis", unfinished_schedule),
+    Named("dead log-variance gradient", "diagnosis", dead_gradient),
+    Named("exploding KL", "diagnosis", exploding),
+    Named("collapsed", "03-kl-collapse", collapsed),
+    Named("partly collapsed", "diagnosis", partly_collapsed),
+    Named("overfitting", "diagnosis", overfitting),
+)
+
+
+def _tied(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The extreme value that most values have, and their share; 0 where it is one unit's constant and no bound."""
+    extremes = {float(bound): values == bound for bound in (values.min(), values.max())}
+    bound, tied = max(extremes.items(), key=lambda item: int(item[1].sum()))
+    units = tied.any(axis=0)
+    is_bound = units.sum() > 1 or not tied[:, units].all()
+    return bound, float(tied.mean()) if is_bound else 0.0
+
+
+def _supports_units(case: Case) -> bool:
+    return case.supported_units > 0
+
+
+def _too_little(case: Case) -> tuple[str, str]:
+    evidence = (
+        f"{case.active_units} of {case.latent_dim} units are active and the KL is {case.rate:.3g} nats; with the same "
+        f"error a linear model at β = 1 uses {case.supported_units} units and {case.supported_rate:.3g} nats."
+    )
+    weight, target, beta = case.facts.kl_weight, case.weight_at_one, case.effective_beta
+    if weight is None or target is None or beta is None:
+        return evidence, "Lower the KL weight until β is about 1; effective_beta says what β your loss has."
+    if beta > EFFECT:
+        return evidence, f"Lower the KL weight from {weight:.3g} to {target:.2g}, which is β = 1 for this loss."
+    return evidence, (
+        "β is not to blame: let it rise from 0 over the first third of training, or give each unit "
+        f"free_bits={_free_bits(case):.2g}."
+    )
+
+
+def _free_bits(case: Case) -> float:
+    """A tenth of the KL that the data supports, for each unit."""
+    return 0.1 * case.supported_rate / case.latent_dim
+
+
+def _log_var_floor(case: Case) -> float:
+    """A whole number two nats below the lowest log-variance that a linear model needs, −10 at most."""
+    needed = -2 * float(case.supported_kl_per_unit.max(initial=0.0))  # ln of the smallest posterior variance
+    return min(-10.0, math.floor(needed) - 2.0)
