@@ -139,13 +139,20 @@ def svm_accuracy(unit: np.ndarray, classes: np.ndarray, unit_test: np.ndarray, c
     return float(np.mean(predicted == classes_test))
 
 
-def test_sap_by_minimising_the_machines_loss() -> None:
-    gaps = []
-    for j in range(FACTORS.shape[1]):
-        args = [(Z[:, i], FACTORS[:, j], Z_TEST[:, i], FACTORS_TEST[:, j]) for i in range(Z.shape[1])]
+def rare(factors: np.ndarray) -> np.ndarray:
+    """Factors whose classes are unequal: one with a sixth of the examples, one with three quarters."""
+    both = factors[:, 0] * 2 + factors[:, 2]
+    return np.stack([both == 0, np.digitize(both + 6 * factors[:, 1], [2, 20])], axis=1).astype(int)
+
+
+@pytest.mark.parametrize("of", [lambda factors: factors, rare])
+def test_sap_by_minimising_the_machines_loss(of: Callable[[np.ndarray], np.ndarray]) -> None:
+    factors, factors_test, gaps = of(FACTORS), of(FACTORS_TEST), []
+    for j in range(factors.shape[1]):
+        args = [(Z[:, i], factors[:, j], Z_TEST[:, i], factors_test[:, j]) for i in range(Z.shape[1])]
         scores = sorted(svm_accuracy(*(np.asarray(a, "float64") for a in each)) for each in args)
         gaps.append(scores[-1] - scores[-2])
-    assert sap_score(Z, FACTORS, **TEST) == pytest.approx(np.mean(gaps), abs=1e-3)
+    assert sap_score(Z, factors, Z_TEST, factors_test) == pytest.approx(np.mean(gaps), abs=1e-3)
 
 
 def test_sap_by_hand() -> None:
