@@ -124,12 +124,18 @@ def negative_elbo(model: VAE, x: np.ndarray, sigma2: float | None = None) -> Elb
         ValueError: if `sigma2` is missing or below exp(−12) under a Gaussian likelihood, or given under another.
     """
     terms = example_terms(model, x)
-    if model.objective.has_sigma2:
-        sigma2 = fixed_sigma2(sigma2, remedy="Use fit_sigma2(model, dataset.x_train).")
-        distortion = gaussian_nll(terms.distortion.mean(dtype="float64"), model.n_pixels, math.log(sigma2))
-    elif sigma2 is not None:
-        raise argument_error("sigma2", f"be left out: {model.objective.likelihood} has no σ²", sigma2)
-    else:
-        distortion = terms.distortion.mean(dtype="float64")
+    sigma2 = sigma2_of(model, sigma2)
+    distortion = terms.distortion.mean(dtype="float64")
+    if sigma2 is not None:
+        distortion = gaussian_nll(distortion, model.n_pixels, math.log(sigma2))
     reconstruction, kl = float(distortion), float(terms.kl.sum(axis=1, dtype="float64").mean())
     return Elbo(reconstruction + kl, reconstruction, kl, sigma2)
+
+
+def sigma2_of(model: VAE, sigma2: float | None) -> float | None:
+    """Returns σ² as a float, None where the likelihood has none, or raises if it is missing or should be."""
+    if model.objective.has_sigma2:
+        return fixed_sigma2(sigma2, remedy="Use fit_sigma2(model, dataset.x_train).")
+    if sigma2 is not None:
+        raise argument_error("sigma2", f"be left out: {model.objective.likelihood} has no σ²", sigma2)
+    return None
