@@ -182,6 +182,16 @@ def test_flat(eigenvalues, units, beta, upper):
     assert linear_vae_optimum(x, units, beta, 1.1 * upper).loss > optimum.loss + 1e-3
 
 
+@pytest.mark.parametrize("zeros", [0, 1, 2, 3])
+@pytest.mark.parametrize("rank", range(1, 9))
+def test_flat_whatever_the_rounding(rank, zeros):
+    beta = (rank + zeros) / rank
+    eigenvalues = 0.3 + 0.7 * np.arange(rank)
+    optimum = linear_vae_optimum(data(*eigenvalues, *[0.0] * zeros), rank, beta, "learned")
+    assert (optimum.case, optimum.active_units) == ("flat", rank - 1)
+    assert optimum.sigma2 == pytest.approx(0.3 / beta)
+
+
 @pytest.mark.parametrize(
     ("eigenvalues", "units", "beta", "active", "negative_elbo"),
     [
