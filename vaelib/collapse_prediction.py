@@ -56,7 +56,7 @@ class CollapsePrediction:
     spectrum: _Array = field(repr=False)
 
 
-def predict_collapse(x: npt.ArrayLike, objective: _Objective, kl_weight: float, latent_dim: int) -> CollapsePrediction:
+def predict_collapse(x: npt.ArrayLike, objective: Any, kl_weight: float, latent_dim: int) -> CollapsePrediction:
     r"""Returns how many latent units a linear model will keep, and the smallest KL weight that collapses them all.
 
     To second order around the collapsed state, in the decoder's weights W towards the likelihood's natural parameters
