@@ -47,7 +47,7 @@ def test_a_level_above_the_largest_variance_is_collapsed():
     assert diagnosis.numbers["supported_units"] == 3
     expected = 0.5 * np.log(np.array([9.0, 4.0, 2.0]) / 1.695).sum()
     assert diagnosis.numbers["supported_rate"] == pytest.approx(expected)
-    assert f"uses 3 units and {expected:.3g} nats" in diagnosis.findings[0].evidence
+    assert f"uses 3 of them and {expected:.3g} nats" in diagnosis.findings[0].evidence
     assert "Lower the KL weight" in diagnosis.findings[0].remedy
 
 
@@ -60,9 +60,9 @@ def test_a_level_above_most_variances_is_partly_collapsed():
 def test_white_data_supports_no_unit_and_is_healthy():
     x = np.random.default_rng(0).normal(size=(4000, 3))
     nothing = np.zeros((4000, 2))
-    # the largest sample eigenvalue is a few per cent above the mean: a unit of next to no nats
     diagnosis = diagnose_arrays(x, x * 0.0 + 3.0, nothing, nothing)
-    assert diagnosis.numbers["supported_units"] == 0
+    # the largest sample eigenvalue is a few per cent above the mean: a unit of next to no nats
+    assert 0 < diagnosis.numbers["supported_rate"] < 0.05
     assert diagnosis.verdict == "healthy"
 
 
@@ -215,10 +215,11 @@ def test_schedules_that_do_not_end(beta, schedule, found):
 
 
 @pytest.mark.parametrize(("history", "found"), [
-    ({"val_negative_elbo": [100.0, 50.0, 60.0]}, False),  # lost 10 of 50
-    ({"val_negative_elbo": [100.0, 50.0, 70.0]}, True),
-    ({"val_negative_elbo": [50.0, 50.0, 50.2]}, False),  # a gain below 1 nat counts as 1
-    ({"val_negative_elbo": [50.0, 50.0, 50.3]}, True),
+    ({"val_negative_elbo": [100.0, 50.0, 57.0, 57.0]}, False),  # lost 7 of 50
+    ({"val_negative_elbo": [100.0, 50.0, 58.0, 58.0]}, True),
+    ({"val_negative_elbo": [100.0, 50.0, *[51.0] * 29, 90.0]}, False),  # one bad epoch at the end
+    ({"val_negative_elbo": [50.0, 50.0, 50.1, 50.1]}, False),  # a gain below 1 nat counts as 1
+    ({"val_negative_elbo": [50.0, 50.0, 50.2, 50.2]}, True),
     ({"val_negative_elbo": [50.0, 90.0]}, None),
     ({"val_total_loss": [100.0, 50.0, 70.0]}, True),
     ({"val_total_loss": [100.0, 50.0, 70.0], "beta": [0.0, 1.0, 1.0]}, None),

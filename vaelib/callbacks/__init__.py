@@ -2,6 +2,7 @@
 
 from vaelib.callbacks.best_model import BestModel
 from vaelib.callbacks.beta_schedule import BetaSchedule, KLAnnealing
+from vaelib.callbacks.collapse_monitor import CollapseMonitor
 from vaelib.callbacks.nan_guard import NaNGuard
 from vaelib.callbacks.progress import EpochProgress
 from vaelib.callbacks.step_log import StepLog
@@ -11,6 +12,7 @@ from vaelib.callbacks.validation_monitor import ValidationMonitor
 __all__ = [
     "BestModel",
     "BetaSchedule",
+    "CollapseMonitor",
     "EpochProgress",
     "KLAnnealing",
     "NaNGuard",

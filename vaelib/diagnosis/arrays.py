@@ -27,7 +27,7 @@ def diagnose_arrays(
     r"""Says what is wrong with a trained VAE of any library, on which evidence, and what to change.
 
     The yardstick is the linear β-VAE (`linear_vae_optimum`) at β = 1 whose decoder variance is the squared error
-    :math:`\hat\sigma^2` that the model leaves: it spends
+    :math:`\hat\sigma^2` that the model leaves (at most the variance of the data): it spends
 
     .. math:: K = \sum_{i \le L,\ \lambda_i > \hat\sigma^2} \tfrac12 \ln(\lambda_i / \hat\sigma^2)
 
@@ -40,9 +40,10 @@ def diagnose_arrays(
       their gradient left behind bounds or a clip; where these are not given, a quarter lies at one extreme value.
     - "exploding KL": E[z²] under q exceeds 4, or the KL exceeds K by 5 nats a unit (by 1.5 where β is known to be below
       0.1), at the end of the history if not in the arrays.
-    - "collapsed": no unit is active, or the KL is below 0.1 K; "partly collapsed": it is below 0.5 K, and the error is
+    - "collapsed": no unit is active, or the KL is below 0.03 K; "partly collapsed": it is below 0.5 K, and the error is
       near what a linear model leaves for that KL (else the model has yet to be trained, and this is not assessed).
-    - "overfitting": the validation figure lost a quarter of its gain again, and no exploding KL explains it.
+      With a K below 0.1 nats there is nothing to collapse.
+    - "overfitting": the validation figure lost 15 % of its gain again, and no exploding KL explains it.
       Needs `history`.
 
     How often each is right is measured on trainings that were broken on purpose: see the chapter on diagnosis.

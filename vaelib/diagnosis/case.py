@@ -91,8 +91,11 @@ class Case:
 
     @cached_property
     def supported_kl_per_unit(self) -> Array:
-        """(active units,): KL of the linear VAE at β = 1 whose decoder variance is the error that this model leaves."""
-        sigma2 = max(self.squared_error, 1e-12 * self.variance)
+        """(active units,): KL of the linear VAE at β = 1 whose decoder variance is the error that this model leaves.
+
+        An error above that of the mean, which any decoder can reach, counts as that.
+        """
+        sigma2 = max(min(self.squared_error, self.variance), 1e-12 * self.variance)
         kept = units_kept(self.eigenvalues, sigma2, self.latent_dim)
         return np.asarray(0.5 * np.log(self.eigenvalues[:kept] / sigma2))
 

@@ -19,9 +19,10 @@ INFORMATIVE = 0.1  # of the KL of the unit with the highest: what makes a unit i
 SECOND_MOMENT = 4.0  # E[z²] under q from which on codes have left the prior, whose own is 1
 EXCESS_KL = 5.0  # nats for each unit above what the data supports
 LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to weigh the KL too little
-COLLAPSED, PARTLY = 0.1, 0.5  # share of the supported KL
+SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
+COLLAPSED, PARTLY = 0.03, 0.5  # share of the supported KL
 EFFICIENT = 0.5  # of the error that the KL pays for: below, a model is not trained enough to judge
-WORSENED = 0.25  # of the gain on validation data, lost again by the end
+WORSENED = 0.15  # of the gain on validation data, lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
 
@@ -166,10 +167,11 @@ def overfitting(case: Case) -> tuple[str, str] | None:
     if name == "val_total_loss" and betas is not None and np.ptp(betas[: len(values)]) > 0:
         raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
     best = int(values.argmin())
-    lost, gained = float(values[-1] - values[best]), float(values[0] - values[best])
+    end = float(np.median(values[-max(2, math.ceil(LAST * len(values))) :]))  # one epoch alone is noise
+    lost, gained = end - float(values[best]), float(values[0] - values[best])
     if lost <= WORSENED * max(gained, 1.0) or exploding(case):
         return None
-    evidence = f"{name} rose by {lost:.4g} to {values[-1]:.4g} after its lowest, {values[best]:.4g} in epoch {best}."
+    evidence = f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} in epoch {best}."
     return evidence, (
         f"Keep the weights of epoch {best} or stop there; for a better model take more examples, dropout or a smaller "
         "network."
@@ -197,13 +199,13 @@ def _tied(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _supports_units(case: Case) -> bool:
-    return case.supported_units > 0
+    return case.supported_rate >= SUPPORTED
 
 
 def _too_little(case: Case) -> tuple[str, str]:
     evidence = (
         f"{case.active_units} of {case.latent_dim} units are active and the KL is {case.rate:.3g} nats; with the same "
-        f"error a linear model at β = 1 uses {case.supported_units} units and {case.supported_rate:.3g} nats."
+        f"error a linear model at β = 1 uses {case.supported_units} of them and {case.supported_rate:.3g} nats."
     )
     weight, target, beta = case.facts.kl_weight, case.weight_at_one, case.effective_beta
     if weight is None or target is None or beta is None:

@@ -2,6 +2,7 @@
 
 from vaelib.evaluation.importance import importance_weighted_bound
 from vaelib.evaluation.measures import measures, sample_quality, train_test_gap
+from vaelib.evaluation.model_diagnosis import diagnose
 from vaelib.evaluation.terms import (
     BATCH,
     ExampleTerms,
@@ -18,6 +19,7 @@ __all__ = [
     "Elbo",
     "ExampleTerms",
     "RepeatedLosses",
+    "diagnose",
     "encode",
     "example_terms",
     "fit_sigma2",

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from vaelib._checks import positive_int
-from vaelib.evaluation.terms import _batches, sigma2_of
+from vaelib.evaluation.terms import batches, sigma2_of
 from vaelib.likelihood import gaussian_nll
 from vaelib.metrics.likelihood import importance_weighted_bound_arrays
 from vaelib.models.hierarchical_vae import HierarchicalVAE
@@ -51,7 +51,7 @@ def importance_weighted_bound(
     ]
     log_weights = _compile_log_weights(model, 0.0 if sigma2 is None else math.log(sigma2))
     rows = []
-    for start, batch in _batches(data):
+    for start, batch in batches(data):
         columns = [log_weights(batch, np.int64(start), draw) for draw in seeds]  # each (batch,)
         rows.append(np.stack(columns, axis=1))
     return importance_weighted_bound_arrays(np.concatenate(rows))

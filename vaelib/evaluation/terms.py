@@ -44,14 +44,14 @@ def example_terms(model: VAE, x: np.ndarray) -> ExampleTerms:
         ValueError: if `model` is no VAE of vaelib, or `x` is no data of it.
     """
     parts = []
-    for start, batch in _batches(require_vae("model", model).check("x", x)):
+    for start, batch in batches(require_vae("model", model).check("x", x)):
         terms = model.evaluation_terms(batch, np.int64(start))
         latents = [np.concatenate(groups, axis=-1) for groups in zip(*terms.latents, strict=True)]
         parts.append([np.asarray(terms.distortion), *latents])
     return ExampleTerms(*(np.concatenate(batches) for batches in zip(*parts, strict=True)))
 
 
-def _batches(x: Any) -> Iterator[tuple[int, Any]]:
+def batches(x: Any) -> Iterator[tuple[int, Any]]:
     """Cuts checked data into batches; yields each after the position of its first example."""
     for start in range(0, len(keras.tree.flatten(x)[0]), BATCH):
         yield start, keras.tree.map_structure(lambda values, i=start: values[i : i + BATCH], x)
@@ -70,7 +70,7 @@ class RepeatedLosses:
         self.names = (*model.loss_names, "negative_elbo", *model.scheduled)
         self._none = tf.zeros(1 + 2 * model.latent_dim, "float64")
         self._batches = []
-        for start, batch in _batches(x):
+        for start, batch in batches(x):
             size = len(keras.tree.flatten(batch)[0])
             tensors = keras.tree.map_structure(tf.constant, batch), model.evaluation_noise(size, start)
             self._batches.append((*tensors, tf.constant(start + size, "float64")))
