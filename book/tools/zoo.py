@@ -132,7 +132,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
     elif label == "partly collapsed":
         # with σ² held, a lost unit does not raise it and take the next one along
         loss = {"likelihood": "gaussian", "sigma2": linear_vae_optimum(x, units, 1.0, "learned").sigma2}
-        setting["kl_weight"] = weight_keeping(draws.uniform(0.1, 0.4), x, Objective(**loss), units)
+        setting["kl_weight"] = weight_keeping(draws.uniform(0.2, 0.5), x, Objective(**loss), units)
     elif label == "exploding KL":
         kind = draws.one_of("tiny weight", "no weight", "tiny weight of means", p=(0.5, 0.2, 0.3))
         setting["kl_weight"] = 0.0 if kind == "no weight" else draws.logarithmic(1e-5, 1e-3)
@@ -150,7 +150,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
         few = draws.integer(40, 100)
         dataset = Dataset(dataset.name, x[:few], dataset.x_val, dataset.x_test)
         setting |= {"hidden": (256, 128), "dropout": 0.0, "batch_norm": False, "restore_best": False}
-        setting |= {"batch_size": 32, "steps": draws.integer(2000, 3500)}
+        setting |= {"batch_size": 32, "steps": draws.integer(2500, 4500)}
     if form == "kl_clip":
         loss["kl_clip"] = bounds
     setting["batch_size"] = min(setting["batch_size"], len(dataset.x_train))
@@ -165,7 +165,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
 def weight_keeping(share: float, x: np.ndarray, objective: Objective, units: int) -> float:
     """Returns a KL weight at which a linear model keeps this share of the units that it keeps at β = 1."""
     at_one = predict_collapse(x, objective, 1.0, units)
-    kept = max(1, round(share * at_one.units_kept))
+    kept = max(2, round(share * at_one.units_kept))
     low, high = (
         0.0,
         math.log(at_one.collapse_weight),
