@@ -7,7 +7,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import book, conv, disentanglement, epoch, schedules, sprites, start_up
+from benchmarks import book, conv, disentanglement, epoch, measures, schedules, sprites, start_up
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
             lambda: epoch.rows(folder),
             lambda: schedules.rows(folder),
             conv.rows,
+            measures.rows,
             disentanglement.rows,
             lambda: book.chapter_rows(Path(folder)),
             lambda: book.build_rows(Path(folder)),

@@ -145,6 +145,23 @@ def test_sharp_posteriors_are_counted_exactly() -> None:
     assert found.value == pytest.approx(math.log(4), abs=1e-6)
 
 
+@pytest.mark.parametrize("log_var", [-14.0, -25.0, -60.0])
+def test_sharp_posteriors_are_the_formula(log_var: float) -> None:
+    """Means that lie a few standard deviations apart, among others that lie far away: rounding would show."""
+    rng = np.random.default_rng(0)
+    deviation = math.exp(log_var / 2)
+    means = np.repeat(rng.normal(size=(20, 3)), 10, axis=0) + 2 * deviation * rng.normal(size=(200, 3))
+    means -= means.mean(axis=0)
+    noise = np.random.default_rng([0, 0x7A]).standard_normal((200, 3))
+    z = means + deviation * noise
+    log_q = stats.norm.logpdf(z[:, None], means[None], deviation).sum(axis=2)
+    np.fill_diagonal(log_q, stats.norm.logpdf(noise).sum(axis=1) - 1.5 * log_var)
+    expected = (np.diag(log_q) - special.logsumexp(log_q, axis=1) + math.log(200)).mean()
+    assert math.log(20) < expected < math.log(200) - 0.1
+    found = mutual_information(means, np.full((200, 3), log_var))
+    assert found.value == pytest.approx(expected, abs=1e-5)
+
+
 def test_information_is_the_same_for_renamed_flipped_and_shifted_units() -> None:
     means, log_vars = np.random.default_rng(0).normal(size=(2, 400, 3))
     base = mutual_information(means, log_vars).value

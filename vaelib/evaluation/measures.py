@@ -28,23 +28,23 @@ def measures(
 ) -> dict[str, Any]:
     """Returns all measures of a model that apply, by name; of the test data unless said otherwise.
 
-    ===========================  =====================================================================================
-    `active_units`               units whose posterior mean varies by more than 0.01
-    `kl_per_unit`                nats, (latent_dim,)
-    `rate`                       their sum, nats per example
-    `distortion`                 −log p(x|z), nats per example; rate and distortion make the negative ELBO
-    `negative_elbo`              at β = 1, nats per example
-    `sigma2`                     σ² of these, fitted on the training data; Gaussian likelihoods
-    `importance_weighted_bound`  nats per example, unless `samples` is 0
-    `train_test_gap`             negative ELBO of the test data less that of the training data
-    `mutual_information`         nats, the estimator "sampled"; not of a hierarchical model, whose local units
-                                 depend on the drawn global ones
-    `mutual_information_ceiling` log n
-    `linear_probe_accuracy`      of the posterior means, fitted on the training data; with integer labels
-    `chance_accuracy`            what always naming the commonest class reaches
-    `frechet_distance`           of samples, in the features of a small classifier; with integer labels
-    `frechet_floor`              that of as many training examples
-    ===========================  =====================================================================================
+    ============================  ====================================================================================
+    `active_units`                units whose posterior mean varies by more than 0.01
+    `kl_per_unit`                 nats, (latent_dim,)
+    `rate`                        their sum, nats per example
+    `distortion`                  −log p(x|z), nats per example; rate and distortion make the negative ELBO
+    `negative_elbo`               at β = 1, nats per example
+    `sigma2`                      σ² of these, fitted on the training data; Gaussian likelihoods
+    `importance_weighted_bound`   nats per example, unless `samples` is 0
+    `train_test_gap`              negative ELBO of the test data less that of the training data
+    `mutual_information`          nats, the estimator "sampled"; not of a hierarchical model, whose local units
+                                  depend on the drawn global ones
+    `mutual_information_ceiling`  log n
+    `linear_probe_accuracy`       of the posterior means, fitted on the training data; with integer labels
+    `chance_accuracy`             what always naming the commonest class reaches
+    `frechet_distance`            of samples, in the features of a small classifier; with integer labels
+    `frechet_floor`               that of as many training examples
+    ============================  ====================================================================================
 
     What does not apply is not in the result. In a hierarchical model the global units come first, and the means of the
     local ones are those under one draw of the global ones.

@@ -179,24 +179,24 @@ def _draws(seed: int, shape: tuple[int, ...]) -> Matrix:
 def _log_sums(z: Matrix, means: Matrix, log_vars: Matrix, constant: Matrix, own: Matrix) -> Matrix:
     """Returns log Σ_j q(z_i | x_j) for each draw z_i, (n,); `own` is log q(z_i | x_i) as it was drawn."""
     precision = np.exp(-log_vars)
-    # expanded, the square is a product of matrices, many times as fast; it rounds by 1e-16 of its largest part
-    expands = (precision.max(axis=0) * np.maximum(z**2, means**2).max(axis=0)).sum() < 1e10
+    # the square, expanded, is a product of matrices, many times as fast as differences, but rounds by this much
+    largest = precision.max(axis=0) * np.maximum(z**2, means**2).max(axis=0)
+    rounding = 4 * (z.shape[1] + 1) * np.finfo(np.float64).eps * float(largest.sum())
     right = np.concatenate([-0.5 * precision, means * precision], axis=1).T  # (2 · latent_dim, n)
     constant_of_x = constant - 0.5 * (means**2 * precision).sum(axis=1)
     sums = np.empty(len(z))
     for start in range(0, len(z), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(z)))
-        if expands:
-            log_q = np.concatenate([z[rows] ** 2, z[rows]], axis=1) @ right  # (chunk, n)
-            log_q += constant_of_x
-        else:
-            log_q = np.broadcast_to(constant, (len(rows), len(z))).copy()
-            for unit in range(z.shape[1]):
-                log_q -= 0.5 * precision[:, unit] * (z[rows, unit, np.newaxis] - means[:, unit]) ** 2
+        log_q = np.concatenate([z[rows] ** 2, z[rows]], axis=1) @ right  # (chunk, n)
+        log_q += constant_of_x
+        if rounding > 1e-6:
+            for i, row in zip(rows, log_q, strict=True):
+                near = np.flatnonzero(row > own[i] - 50 - rounding)  # what else adds less than n · exp(−50)
+                row[near] = constant[near] - 0.5 * ((z[i] - means[near]) ** 2 * precision[near]).sum(axis=1)
         log_q[np.arange(len(rows)), rows] = own[rows]
-        largest = log_q.max(axis=1)
-        log_q -= largest[:, np.newaxis]
-        sums[rows] = largest + np.log(np.exp(log_q, out=log_q).sum(axis=1))
+        highest = log_q.max(axis=1)
+        log_q -= highest[:, np.newaxis]
+        sums[rows] = highest + np.log(np.exp(log_q, out=log_q).sum(axis=1))
     return sums
 
 
