@@ -35,6 +35,7 @@ from vaelib import (
     Objective,
     SigmoidBetaScheduler,
     build_vae,
+    covariance_spectrum,
     diagnose,
     linear_vae_optimum,
     load_dataset,
@@ -130,9 +131,9 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
         threshold = predict_collapse(x, Objective(**loss), 1.0, units).collapse_weight
         setting["kl_weight"] = draws.logarithmic(1.5, 9.0) * threshold
     elif label == "partly collapsed":
-        # with σ² held, a lost unit does not raise it and take the next one along
-        loss = {"likelihood": "gaussian", "sigma2": linear_vae_optimum(x, units, 1.0, "learned").sigma2}
-        setting["kl_weight"] = weight_keeping(draws.uniform(0.2, 0.5), x, Objective(**loss), units)
+        beta, variance = partial_collapse(draws, x, units)
+        loss = {"likelihood": "gaussian", "sigma2": variance}
+        setting["kl_weight"] = beta
     elif label == "exploding KL":
         kind = draws.one_of("tiny weight", "no weight", "tiny weight of means", p=(0.5, 0.2, 0.3))
         setting["kl_weight"] = 0.0 if kind == "no weight" else draws.logarithmic(1e-5, 1e-3)
@@ -162,19 +163,17 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
     return setting, dataset, Objective(**loss), options
 
 
-def weight_keeping(share: float, x: np.ndarray, objective: Objective, units: int) -> float:
-    """Returns a KL weight at which a linear model keeps this share of the units that it keeps at β = 1."""
-    at_one = predict_collapse(x, objective, 1.0, units)
-    kept = max(2, round(share * at_one.units_kept))
-    low, high = (
-        0.0,
-        math.log(at_one.collapse_weight),
-    )  # the logarithm of weights that keep more, and of one that does not
-    for _ in range(40):
-        middle = (low + high) / 2
-        more = predict_collapse(x, objective, math.exp(middle), units).units_kept > kept
-        low, high = (middle, high) if more else (low, middle)
-    return float(f"{math.exp(high) * 1.02:.4g}")
+def partial_collapse(draws: Draws, x: np.ndarray, units: int) -> tuple[float, float]:
+    """Returns a KL weight and the decoder variance, to be held, that a linear model leaves as its error under it.
+
+    Held, because a fitted variance would rise with each lost unit and take the next one along.
+    """
+    spectrum = covariance_spectrum(x)
+    levels = np.geomspace(1e-6, 1.0, 2001) * spectrum[0]  # βσ²: the error of each unit kept
+    errors = (np.minimum(spectrum[:units], levels[:, None]).sum(axis=1) + spectrum[units:].sum()) / spectrum.size
+    beta = draws.logarithmic(4.5, min(10.0, 0.75 * spectrum[0] / spectrum.mean()))
+    error = errors[np.argmax(levels / errors >= beta)]
+    return beta, float(f"{error:.4g}")
 
 
 def mis_scaled_loss(kind: str, draws: Draws, x: np.ndarray, units: int) -> dict[str, Any]:

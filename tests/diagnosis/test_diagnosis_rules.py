@@ -34,7 +34,6 @@ def test_numbers_are_those_of_the_closed_form():
     assert numbers["rate"] == pytest.approx(0.5 * np.log(VARIANCES[:6] / 0.05).sum(), rel=1e-6)
     assert numbers["second_moment"] == pytest.approx(1.0, rel=1e-9)
     assert numbers["data_variance"] == pytest.approx(VARIANCES.mean(), rel=1e-9)
-    assert numbers["affordable_error"] == pytest.approx(0.05, rel=1e-6)
     assert numbers["squared_error"] == pytest.approx(0.05, rel=0.05)  # one draw of z for each example
     assert "effective_beta" not in numbers
 
@@ -52,7 +51,7 @@ def test_a_level_above_the_largest_variance_is_collapsed():
 
 
 def test_a_level_above_most_variances_is_partly_collapsed():
-    diagnosis = diagnose_arrays(**optimum(DATA, 3.0))
+    diagnosis = diagnose_arrays(**optimum(DATA, 3.8))
     assert diagnosis.names == ("partly collapsed",)
     assert "2 of 6 units are active" in diagnosis.findings[0].evidence
 
@@ -66,12 +65,20 @@ def test_white_data_supports_no_unit_and_is_healthy():
     assert diagnosis.verdict == "healthy"
 
 
+@pytest.mark.parametrize("level", [0.05, 0.3, 1.5, 2.5, 3.8])
+def test_apparent_beta_is_the_beta_of_the_optimum(level):
+    """The linear optimum with βσ² = τ leaves an error of Σ min(λ_i, τ) / D, so τ over its error is its β."""
+    diagnosis = diagnose_arrays(**optimum(DATA, level))
+    error = np.append(np.minimum(VARIANCES[:6], level), VARIANCES[6:]).mean()
+    assert diagnosis.numbers["apparent_beta"] == pytest.approx(level / error, rel=0.05)  # one draw of z each
+    assert diagnosis.names == (("partly collapsed",) if level / error > 3 else ())
+
+
 def test_a_model_not_yet_trained_is_not_called_partly_collapsed():
-    arrays = optimum(DATA, 3.0)
-    arrays["x_reconstructed"] = arrays["x_reconstructed"] / 10
-    diagnosis = diagnose_arrays(**arrays)
-    assert diagnosis.verdict == "healthy"
-    assert "yet to learn to use its codes" in diagnosis.not_assessed["partly collapsed"]
+    """Its error is that of the mean, whatever it encodes."""
+    arrays = optimum(DATA, 1.5)
+    arrays["x_reconstructed"] = np.zeros_like(DATA)
+    assert diagnose_arrays(**arrays).verdict == "healthy"
 
 
 def test_codes_far_from_the_prior_explode():

@@ -40,9 +40,8 @@ def diagnose_arrays(
       their gradient left behind bounds or a clip; where these are not given, a quarter lies at one extreme value.
     - "exploding KL": E[z²] under q exceeds 4, or the KL exceeds K by 5 nats a unit (by 1.5 where β is known to be below
       0.1), at the end of the history if not in the arrays.
-    - "collapsed": no unit is active, or the KL is below 0.03 K; "partly collapsed": it is below 0.5 K, and the error is
-      near what a linear model leaves for that KL (else the model has yet to be trained, and this is not assessed).
-      With a K below 0.1 nats there is nothing to collapse.
+    - "collapsed": no unit is active, or the KL is below 0.03 K; "partly collapsed": the KL is that of
+      a linear model with the same error at a β above 3. With a K below 0.1 nats there is nothing to collapse.
     - "overfitting": the validation figure lost 15 % of its gain again, and no exploding KL explains it.
       Needs `history`.
 

@@ -89,15 +89,16 @@ class Case:
         with np.errstate(over="ignore"):
             return float((self.z_mean[:, units] ** 2 + np.exp(self.z_log_var[:, units])).mean())
 
+    @property
+    def judged_error(self) -> float:
+        """The squared error, or that of the mean, which any decoder can reach, where it is smaller; never 0."""
+        return max(min(self.squared_error, self.variance), 1e-12 * self.variance)
+
     @cached_property
     def supported_kl_per_unit(self) -> Array:
-        """(active units,): KL of the linear VAE at β = 1 whose decoder variance is the error that this model leaves.
-
-        An error above that of the mean, which any decoder can reach, counts as that.
-        """
-        sigma2 = max(min(self.squared_error, self.variance), 1e-12 * self.variance)
-        kept = units_kept(self.eigenvalues, sigma2, self.latent_dim)
-        return np.asarray(0.5 * np.log(self.eigenvalues[:kept] / sigma2))
+        """(active units,): KL of the linear VAE at β = 1 whose decoder variance is the error that this model leaves."""
+        kept = units_kept(self.eigenvalues, self.judged_error, self.latent_dim)
+        return np.asarray(0.5 * np.log(self.eigenvalues[:kept] / self.judged_error))
 
     @property
     def supported_units(self) -> int:
@@ -110,15 +111,14 @@ class Case:
         return float(self.supported_kl_per_unit.sum())
 
     @cached_property
-    def affordable_error(self) -> float:
-        """The squared error that a linear VAE of as many units leaves for the KL that this model spends."""
-        spectrum, kept = self.eigenvalues, np.arange(1, self.latent_dim + 1)
-        spectrum, kept = spectrum[: self.latent_dim], kept[: len(spectrum)]
+    def apparent_beta(self) -> float:
+        """β of the linear VAE that spends the same KL and leaves the same error (at most that of the mean)."""
+        spectrum = self.eigenvalues[: self.latent_dim]
         spectrum = spectrum[spectrum > 0]
-        # with k units above the level τ the KL is ½ Σ ln(λ_i / τ): solved for τ, and the right k has λ_{k+1} ≤ τ
-        levels = np.exp((np.cumsum(np.log(spectrum)) - 2 * self.rate) / kept[: len(spectrum)])
-        level = float(levels.max(initial=0.0))
-        return float((np.minimum(spectrum, level).sum() + self.eigenvalues[len(spectrum) :].sum()) / self.n_pixels)
+        # with k units above the level τ = βσ² the KL is ½ Σ ln(λ_i / τ); the right k gives the highest τ
+        kept = np.arange(1, len(spectrum) + 1)
+        level = np.exp((np.cumsum(np.log(spectrum)) - 2 * self.rate) / kept).max(initial=0.0)
+        return float(level / self.judged_error)
 
     @cached_property
     def reachable_sigma2(self) -> float:
@@ -175,7 +175,7 @@ class Case:
             "supported_rate": self.supported_rate,
             "second_moment": self.second_moment,
             "squared_error": self.squared_error,
-            "affordable_error": self.affordable_error,
+            "apparent_beta": self.apparent_beta,
             "data_variance": self.variance,
             **({} if beta is None else {"effective_beta": beta}),
         }

@@ -20,8 +20,8 @@ SECOND_MOMENT = 4.0  # E[z²] under q from which on codes have left the prior, w
 EXCESS_KL = 5.0  # nats for each unit above what the data supports
 LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to weigh the KL too little
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
-COLLAPSED, PARTLY = 0.03, 0.5  # share of the supported KL
-EFFICIENT = 0.5  # of the error that the KL pays for: below, a model is not trained enough to judge
+COLLAPSED = 0.03  # share of the KL that the data supports
+HIGH_BETA = 3.0  # apparent β from which on units are missing
 WORSENED = 0.15  # of the gain on validation data, lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
@@ -146,14 +146,9 @@ def collapsed(case: Case) -> tuple[str, str] | None:
 
 
 def partly_collapsed(case: Case) -> tuple[str, str] | None:
-    """Far less is encoded than a linear model would at β = 1 with the same error."""
-    if not _supports_units(case) or collapsed(case) or case.rate >= PARTLY * case.supported_rate:
+    """As little is encoded as a linear model with the same error encodes at a β far above 1."""
+    if not _supports_units(case) or collapsed(case) or case.apparent_beta <= HIGH_BETA:
         return None
-    if case.variance - case.squared_error < EFFICIENT * (case.variance - case.affordable_error):
-        raise NotAssessed(
-            f"the model leaves a squared error of {case.squared_error:.3g}, a linear one leaves "
-            f"{case.affordable_error:.3g} for the same KL: it has yet to learn to use its codes"
-        )
     return _too_little(case)
 
 
@@ -205,7 +200,8 @@ def _supports_units(case: Case) -> bool:
 def _too_little(case: Case) -> tuple[str, str]:
     evidence = (
         f"{case.active_units} of {case.latent_dim} units are active and the KL is {case.rate:.3g} nats; with the same "
-        f"error a linear model at β = 1 uses {case.supported_units} of them and {case.supported_rate:.3g} nats."
+        f"error a linear model at β = 1 uses {case.supported_units} of them and {case.supported_rate:.3g} nats, and as "
+        f"little as this at β = {case.apparent_beta:.2g}."
     )
     weight, target, beta = case.facts.kl_weight, case.weight_at_one, case.effective_beta
     if weight is None or target is None or beta is None:
