@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from vaelib import (
     LinearBetaScheduler,
     Objective,
     SigmoidBetaScheduler,
+    TrainingResult,
     build_vae,
     covariance_spectrum,
     diagnose,
@@ -61,7 +62,9 @@ class Draws:
     """Random choices of one training."""
 
     def __init__(self, stream: str, label: str, number: int) -> None:
-        self._random = np.random.default_rng([STREAMS[stream], LABELS.index(label), number])
+        self._random = np.random.default_rng(
+            [STREAMS[stream], LABELS.index(label) if label in LABELS else len(LABELS), number]
+        )
 
     def one_of(self, *values: Any, p: tuple[float, ...] | None = None) -> Any:
         """Returns one of the values."""
@@ -209,9 +212,8 @@ def schedule(label: str, setting: dict[str, Any], draws: Draws) -> Any:
     return rises[setting["warm_up"]](max_beta=weight, warmup_epochs=warm_up)
 
 
-def trained(stream: str, label: str, number: int) -> tuple[dict[str, Any], Diagnosis]:
-    """Trains one member of the zoo; returns its setting and the diagnosis on examples that it was not trained on."""
-    setting, dataset, objective, options = prepared(stream, label, number)
+def fitted(setting: dict[str, Any], dataset: Dataset, objective: Objective, options: dict[str, Any]) -> TrainingResult:
+    """Builds and trains the model of a setting."""
     dense = setting["architecture"] == "dense"
     model: BetaVAE = build_vae(
         dataset.input_shape,
@@ -227,7 +229,7 @@ def trained(stream: str, label: str, number: int) -> tuple[dict[str, Any], Diagn
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of schedules that do not end, and of losses that break
-        result = train_vae(
+        return train_vae(
             model,
             dataset,
             setting["epochs"],
@@ -237,18 +239,32 @@ def trained(stream: str, label: str, number: int) -> tuple[dict[str, Any], Diagn
             restore_best=setting["restore_best"],
             verbose=0,
         )
+
+
+def unseen(dataset: Dataset) -> np.ndarray:
+    """Returns the examples that a model was not trained on."""
+    return np.concatenate([dataset.x_val, dataset.x_test])
+
+
+def trained(stream: str, label: str, number: int) -> tuple[dict[str, Any], Diagnosis]:
+    """Trains one member of the zoo; returns its setting and the diagnosis on examples that it was not trained on."""
+    setting, dataset, objective, options = prepared(stream, label, number)
+    result = fitted(setting, dataset, objective, options)
     known = setting["schedule"] if callable(setting["schedule"]) else None
-    unseen = np.concatenate([dataset.x_val, dataset.x_test])
-    return setting, diagnose(model, unseen, history=result.history, scheduler=known)
+    return setting, diagnose(result.model, unseen(dataset), history=result.history, scheduler=known)
+
+
+def shown(setting: dict[str, Any]) -> dict[str, Any]:
+    """Returns a setting as a row of a table can hold it."""
+    return {key: value if isinstance(value, int | float | str) else str(value) for key, value in setting.items()}
 
 
 def row(stream: str, label: str, number: int) -> dict[str, Any]:
     """Returns a training and its diagnosis as one row of the table."""
     setting, diagnosis = trained(stream, label, number)
-    shown = {key: str(value) if not isinstance(value, int | float | str) else value for key, value in setting.items()}
     numbers = {f"measured_{name}": float(f"{value:.4g}") for name, value in diagnosis.numbers.items()}
     said = {"verdict": diagnosis.verdict, "findings": "; ".join(diagnosis.names)}
-    return {"stream": stream, **shown, **said, **numbers}
+    return {"stream": stream, **shown(setting), **said, **numbers}
 
 
 def _one_thread() -> None:
@@ -258,12 +274,11 @@ def _one_thread() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def rows(stream: str, numbers: int, labels: tuple[str, ...] = LABELS) -> Iterator[dict[str, Any]]:
-    """Yields all rows in their order, trained in `WORKERS` processes."""
-    wanted = [(stream, label, number) for number in range(numbers) for label in labels]
+def in_processes(task: Callable[..., dict[str, Any]], arguments: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """Yields the row of each training in turn, made in `WORKERS` processes of one thread each."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_one_thread, max_tasks_per_child=40) as pool:
-        yield from pool.map(row, *zip(*wanted, strict=True))
+        yield from pool.map(task, *zip(*arguments, strict=True))
 
 
 def main() -> int:
@@ -275,7 +290,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="a CSV file in place of evidence/zoo.csv")
     options = parser.parse_args()
     table = []
-    for entry in rows(options.stream, options.numbers, tuple(options.labels)):
+    wanted = [(options.stream, label, number) for number in range(options.numbers) for label in options.labels]
+    for entry in in_processes(row, wanted):
         table.append(entry)
         print(f"{len(table):4d}  {entry['label']} {entry['number']}: {entry['findings'] or 'healthy'}", flush=True)
         if options.output:

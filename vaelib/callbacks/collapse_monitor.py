@@ -6,9 +6,9 @@ from typing import Any
 
 from vaelib._checks import positive_int
 from vaelib.callbacks.step_log import VAECallback
-from vaelib.diagnosis.arrays import examine
-from vaelib.diagnosis.training_facts import training_facts
-from vaelib.evaluation.model_diagnosis import known_of, model_case, spectrum_left
+from vaelib.diagnosis._rules import examine
+from vaelib.diagnosis._training_facts import training_facts
+from vaelib.evaluation._model_case import known_of, model_case, spectrum_left
 
 TOO_LITTLE = ("dead log-variance gradient", "collapsed", "partly collapsed")
 AFTER_WARM_UP = ("mis-scaled loss", "exploding KL")  # what a β that has yet to rise looks like

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ import numpy.typing as npt
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error
-from vaelib.diagnosis.case import Case, checked_data, measured
-from vaelib.diagnosis.findings import Diagnosis, Finding
-from vaelib.diagnosis.rules import RULES, NotAssessed
-from vaelib.diagnosis.training_facts import training_facts, training_history
+from vaelib.diagnosis._case import Case, checked_data, measured
+from vaelib.diagnosis._rules import examine
+from vaelib.diagnosis._training_facts import training_facts, training_history
+from vaelib.diagnosis.findings import Diagnosis
 
 
 def diagnose_arrays(
@@ -41,7 +40,7 @@ def diagnose_arrays(
     - "exploding KL": E[z²] under q exceeds 4, or the KL exceeds K by 5 nats a unit (by 1.5 where β is known to be below
       0.1), at the end of the history if not in the arrays.
     - "collapsed": no unit is active, or the KL is below 0.03 K; "partly collapsed": the KL is that of
-      a linear model with the same error at a β above 3. With a K below 0.1 nats there is nothing to collapse.
+      a linear model with the same error at a β above 2.5. With a K below 0.1 nats there is nothing to collapse.
     - "overfitting": the validation figure lost 15 % of its gain again, and no exploding KL explains it.
       Needs `history`.
 
@@ -99,19 +98,3 @@ def _codes(name: str, value: Any, n: int) -> npt.NDArray[np.float64]:
         received = Described(f"an array of shape {codes.shape}")
         raise argument_error(name, f"have one row for each of the {n} examples in x", received)
     return codes.astype(np.float64)
-
-
-def examine(case: Case, only: Container[str] | None = None) -> Diagnosis:
-    """Applies the rules to a case: all of them, or those whose findings' names are in `only`."""
-    findings: list[Finding] = []
-    missing: dict[str, str] = {}
-    for rule in RULES:
-        if only is not None and rule.name not in only:
-            continue
-        try:
-            finding = rule(case)
-        except NotAssessed as reason:
-            missing[rule.name] = str(reason)
-        else:
-            findings += [] if finding is None else [finding]
-    return Diagnosis(tuple(findings), missing, case.numbers())

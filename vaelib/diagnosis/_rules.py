@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from vaelib.diagnosis.case import Case
-from vaelib.diagnosis.findings import Finding
+from vaelib.diagnosis._case import Case
+from vaelib.diagnosis.findings import Diagnosis, Finding
 from vaelib.schedules import finish_warning
 
 SCALING, EFFECT = 3.0, 2.0  # factor of the loss's scales, and of β away from 1, from which on a loss is mis-scaled
@@ -21,7 +21,7 @@ EXCESS_KL = 5.0  # nats for each unit above what the data supports
 LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to weigh the KL too little
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
 COLLAPSED = 0.03  # share of the KL that the data supports
-HIGH_BETA = 3.0  # apparent β from which on units are missing
+HIGH_BETA = 2.5  # apparent β from which on units are missing
 WORSENED = 0.15  # of the gain on validation data, lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
@@ -182,6 +182,22 @@ RULES = (
     Named("partly collapsed", "diagnosis", partly_collapsed),
     Named("overfitting", "diagnosis", overfitting),
 )
+
+
+def examine(case: Case, only: Container[str] | None = None) -> Diagnosis:
+    """Applies the rules to a case: all of them, or those whose findings' names are in `only`."""
+    findings: list[Finding] = []
+    missing: dict[str, str] = {}
+    for rule in RULES:
+        if only is not None and rule.name not in only:
+            continue
+        try:
+            finding = rule(case)
+        except NotAssessed as reason:
+            missing[rule.name] = str(reason)
+        else:
+            findings += [] if finding is None else [finding]
+    return Diagnosis(tuple(findings), missing, case.numbers())
 
 
 def _tied(values: npt.NDArray[np.float64]) -> tuple[float, float]:

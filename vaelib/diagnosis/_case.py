@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error
-from vaelib.diagnosis.training_facts import TrainingFacts
+from vaelib.diagnosis._training_facts import TrainingFacts
 from vaelib.linear_optimum import optimal_variance
 from vaelib.metrics import active_units
 from vaelib.theory import covariance_spectrum, units_kept
