@@ -1,7 +1,7 @@
 # Every command of the project; `make help` lists them. Needs git, make and Python 3.11, 3.12 or 3.13.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser
+.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser zoo
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -9,7 +9,8 @@ PORT ?= 8000
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LIBRARY := $(shell find vaelib -name '*.py')
 SITE_SOURCES := $(wildcard book/site/*.py book/site/package*.json book/site/.npmrc)
-BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md $(NOTEBOOKS) $(LIBRARY) \
+EVIDENCE := $(wildcard evidence/*)
+BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md $(NOTEBOOKS) $(LIBRARY) $(EVIDENCE) \
 	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.csv' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -name 'book_extension.py')
 INDEX := _build/html/index.html
 
@@ -30,6 +31,10 @@ test: $(VENV)/.installed _build/site/.complete browser ## all checks (8:50)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:50)
+
+zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (25:00)
+	$(PY) book/tools/zoo.py
+	$(PY) book/tools/collapse_predictions.py
 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
@@ -88,11 +93,12 @@ _build/site/.complete: $(SITE_SOURCES) | $(VENV)/.installed
 
 # fresh doctrees: an incremental build does not repeat the warnings of pages it skips
 _build/.book: $(BOOK_SOURCES) $(VENV)/.installed _build/site/.complete
+	@$(PY) book/tools/evidence.py
 	@rm -rf _build/html _build/.doctrees _build/jupyter_execute
 	$(VENV)/bin/jupyter-book build . --warningiserror --nitpick --keep-going --quiet
 	@touch $@
 
-_build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(VENV)/.installed
+_build/.notebooks: $(NOTEBOOKS) $(LIBRARY) $(EVIDENCE) $(VENV)/.installed
 	$(PY) book/tools/execute_notebooks.py $(NOTEBOOKS)
 	$(PY) book/tools/readme_picture.py
 	@mkdir -p $(@D)

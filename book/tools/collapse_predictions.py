@@ -56,7 +56,7 @@ def row(number: int) -> dict[str, Any]:
 def main() -> int:
     """Trains all and stores the table."""
     table = []
-    for entry in in_processes(row, [(number,) for number in range(NUMBERS)]):
+    for entry in in_processes(row, range(NUMBERS)):
         table.append(entry)
         print(f"{len(table):4d}  ratio {entry['ratio']}: collapsed {entry['collapsed']}", flush=True)
     store("collapse", pd.DataFrame(table), Path(__file__), {"numbers": NUMBERS}, DATA)

@@ -16,7 +16,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -259,12 +258,12 @@ def shown(setting: dict[str, Any]) -> dict[str, Any]:
     return {key: value if isinstance(value, int | float | str) else str(value) for key, value in setting.items()}
 
 
-def row(stream: str, label: str, number: int) -> dict[str, Any]:
-    """Returns a training and its diagnosis as one row of the table."""
-    setting, diagnosis = trained(stream, label, number)
+def row(member: tuple[str, str, int]) -> dict[str, Any]:
+    """Returns a training (of a stream, with a label and a number) and its diagnosis as one row of the table."""
+    setting, diagnosis = trained(*member)
     numbers = {f"measured_{name}": float(f"{value:.4g}") for name, value in diagnosis.numbers.items()}
     said = {"verdict": diagnosis.verdict, "findings": "; ".join(diagnosis.names)}
-    return {"stream": stream, **shown(setting), **said, **numbers}
+    return {"stream": member[0], **shown(setting), **said, **numbers}
 
 
 def _one_thread() -> None:
@@ -274,11 +273,10 @@ def _one_thread() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def in_processes(task: Callable[..., dict[str, Any]], arguments: Sequence[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+def in_processes(task: Callable[[Any], dict[str, Any]], arguments: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Yields the row of each training in turn, made in `WORKERS` processes of one thread each."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=context, initializer=_one_thread, max_tasks_per_child=40) as pool:
-        yield from pool.map(task, *zip(*arguments, strict=True))
+    with multiprocessing.get_context("spawn").Pool(WORKERS, _one_thread, maxtasksperchild=40) as pool:
+        yield from pool.imap(task, arguments)
 
 
 def main() -> int:
