@@ -51,6 +51,9 @@ def finite_array(name: str, value: Any, ndim: int | None = None, axes: str = "")
         array = np.asarray(value)
     except ValueError:
         raise argument_error(name, "hold rows of equal length", Described("a ragged sequence")) from None
+    except (TypeError, RuntimeError) as error:  # a tensor that NumPy cannot read
+        tensor = Described(f"a {type(value).__name__}: {error}")
+        raise argument_error(name, "be readable by NumPy", tensor, "Pass tensor.detach().cpu().numpy().") from None
     problem = problem_of(array)
     if problem is None and ndim is not None and array.ndim != ndim:
         problem = f"have the shape {axes}", f"an array of shape {array.shape}"

@@ -20,12 +20,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
 PACKAGE = "vaelib"
 DRAWS_ONLY = f"{PACKAGE}.plots"  # a figure determines no number
+BY_NAME = f"{PACKAGE}.schedules.factory"  # imports the modules beside it by their names
 
 
 def store(name: str, table: pd.DataFrame, experiment: Path, parameters: Mapping[str, Any], data: Sequence[str]) -> None:
@@ -79,11 +81,12 @@ def stored() -> list[str]:
 
 
 def data_hash(source: str) -> str:
-    """Returns the hash of what a function gives, an array or a Bunch: values, shape and type."""
+    """Returns the hash of what a function gives, an array or a Bunch of arrays: values, shapes and types."""
     module, function = source.rsplit(".", 1)
-    values = getattr(import_module(module), function)()
-    values = getattr(values, "data", values) if hasattr(values, "keys") else values
-    return _hash(values.tobytes() + repr((values.shape, values.dtype.str)).encode())
+    given = getattr(import_module(module), function)()
+    arrays = given.values() if isinstance(given, Mapping) else [given]
+    parts = [(a.tobytes(), repr((a.shape, a.dtype.str)).encode()) for a in arrays if isinstance(a, np.ndarray)]
+    return _hash(b"".join(b"".join(part) for part in parts))
 
 
 def code_hashes(experiment: Path) -> dict[str, str]:
@@ -153,10 +156,14 @@ def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:
             yield sibling
         return
     place = ROOT.joinpath(*module.split("."))
-    if not place.is_dir():
+    if module == BY_NAME:
+        yield from place.parent.glob("*.py")
+    elif not place.is_dir():
         yield place.with_suffix(".py")
-    elif (place / f"{name}.py").is_file() or (place / name).is_dir():
-        yield from _defining(f"{module}.{name}", "", folder) if (place / f"{name}.py").is_file() else ()
+    elif (place / f"{name}.py").is_file():
+        yield from _defining(f"{module}.{name}", "", folder)
+    elif not name or (place / name).is_dir():
+        raise ValueError(f"Import names from {module}, so that what is used can be told.")
     else:
         home = _re_exported(place / "__init__.py", module).get(name)
         if home is None:

@@ -91,6 +91,18 @@ def test_histories_in_three_forms(make):
     assert set(diagnosis.not_assessed) == {"mis-scaled loss"}
 
 
+class Tensor:
+    """Refuses NumPy as a tensor does that requires a gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def test_a_tensor_that_requires_a_gradient_is_told_how_to_pass():
+    with pytest.raises(ValueError, match=r"^Argument `z_mean` must be readable by NumPy\..*detach\(\)"):
+        diagnose_arrays(**{**ARRAYS, "z_mean": Tensor()})
+
+
 def test_perfect_reconstructions_need_no_loss():
     diagnosis = diagnose_arrays(**{**ARRAYS, "x_reconstructed": ARRAYS["x"]}, training={"kl_weight": 1.0})
     assert "an error above 0" in diagnosis.not_assessed["mis-scaled loss"]

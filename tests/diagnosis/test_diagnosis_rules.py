@@ -81,6 +81,44 @@ def test_a_model_not_yet_trained_is_not_called_partly_collapsed():
     assert diagnose_arrays(**arrays).verdict == "healthy"
 
 
+def test_small_codes_with_less_noise_still_are_no_collapse():
+    """As an L2 penalty may leave them: no unit is active by Burda's threshold, yet the means tell the examples apart."""
+    arrays = optimum(DATA, 0.05)
+    arrays["z_mean"], arrays["z_log_var"] = arrays["z_mean"] * 0.08, arrays["z_log_var"] + 2 * math.log(0.08)
+    diagnosis = diagnose_arrays(**arrays)
+    assert diagnosis.numbers["active_units"] == 0
+    assert "collapsed" not in diagnosis.names
+
+
+def test_codes_that_cost_nats_and_tell_nothing_are_a_collapse():
+    x = DATA
+    same = np.zeros((400, 6))
+    assert diagnose_arrays(x, x * 0, same, same - 5).names == ("collapsed",)
+
+
+def test_reconstructions_without_an_error_cannot_be_judged():
+    diagnosis = diagnose_arrays(**{**optimum(DATA, 3.8), "x_reconstructed": DATA})
+    assert {"collapsed", "partly collapsed"} <= set(diagnosis.not_assessed)
+
+
+@pytest.mark.parametrize(("training", "found"), [
+    (None, None),  # the likelihood could be a Bernoulli
+    ({"likelihood": "gaussian"}, True),
+    ({"likelihood": "mse"}, True),
+    ({"likelihood": "bernoulli"}, None),
+    ({"likelihood": "bernoulli", "kl_weight": 1.0}, None),
+    ({"likelihood": "bernoulli", "kl_weight": 4.0}, True),
+    ({"likelihood": "continuous_bernoulli", "kl_weight": 4.0}, True),
+])  # fmt: skip
+def test_a_partial_collapse_of_pixels_needs_the_likelihood(training, found):
+    arrays = optimum(DATA, 3.8)
+    low, high = DATA.min(), DATA.max()
+    pixels = {name: (arrays[name] - low) / (high - low) for name in ("x", "x_reconstructed")}
+    diagnosis = diagnose_arrays(**{**arrays, **pixels}, training=training)
+    assert ("partly collapsed" in diagnosis.names) == bool(found)
+    assert ("partly collapsed" in diagnosis.not_assessed) == (found is None)
+
+
 def test_codes_far_from_the_prior_explode():
     arrays = optimum(DATA, 0.05)
     arrays["z_mean"] = 3 * arrays["z_mean"]
@@ -123,6 +161,17 @@ def test_remedy_of_an_explosion_names_the_weight_at_which_beta_is_1():
         without
         == "Raise the KL weight until β is about 1, and bound the encoder's log-variance: log_var_bounds=(-10, 10)."
     )
+
+
+def test_a_weight_that_must_fall_is_never_told_to_rise():
+    """A model that leaves a smaller error than any linear one can, at a fixed variance that is too large for it."""
+    arrays = optimum(DATA, 3.8)
+    arrays["x_reconstructed"] = DATA + 0.1 * (arrays["x_reconstructed"] - DATA)
+    diagnosis = diagnose_arrays(**arrays, training={"kl_weight": 1.0, "sigma2": 0.05})
+    error = diagnosis.numbers["squared_error"]
+    assert diagnosis.names == ("mis-scaled loss", "partly collapsed")
+    assert error < BEST
+    assert f"from 1 to {error / 0.05:.2g}," in diagnosis.findings[1].remedy
 
 
 def test_scales_that_multiply_the_weight_are_the_cause_of_a_collapse():
@@ -190,6 +239,26 @@ def test_log_variances_at_one_extreme_value_show_a_bound_that_nobody_told():
     assert "are exactly -3" in diagnosis.findings[0].evidence
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_few_random_codes_tie_with_nothing(n):
+    x = np.random.default_rng(n).normal(size=(n, 5))
+    z = np.random.default_rng(n + 1).normal(size=(2, n, 1))
+    assert "dead log-variance gradient" not in diagnose_arrays(x, x / 2, z[0], z[1]).names
+
+
+def test_one_fixed_posterior_variance_is_no_bound():
+    arrays = optimum(DATA, 0.05)
+    arrays["z_log_var"] = np.full_like(arrays["z_log_var"], -4.0)
+    assert "dead log-variance gradient" not in diagnose_arrays(**arrays).names
+
+
+def test_the_narrower_of_clip_and_bounds_counts():
+    training = {"kl_clip": (-30.0, 20.0), "log_var_bounds": (-3.0, 3.0)}
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), training=training)
+    assert "behind the bounds (-3, 3)" in diagnosis.findings[0].evidence
+    assert diagnose_arrays(**optimum(DATA, 0.05), training={"kl_clip": (-30.0, 20.0)}).names == ()
+
+
 def test_units_that_are_constant_at_one_bound_show_it_too():
     arrays = optimum(DATA, 0.05)
     arrays["z_log_var"] = np.maximum(arrays["z_log_var"], -3.0)  # four units at -3 for every example
@@ -206,7 +275,8 @@ LINEAR, CYCLES = LinearBetaScheduler(warmup_epochs=10), CyclicalBetaScheduler(cy
 @pytest.mark.parametrize(("beta", "schedule", "found"), [
     (np.linspace(0, 1, 20), None, True),  # still rising
     ([*np.linspace(0, 1, 10), *np.ones(10)], None, False),
-    ([*np.linspace(0, 1, 10), *np.full(10, 0.2)], None, True),  # fell and stayed
+    ([*np.linspace(4, 1, 10), *np.ones(10)], None, False),  # fell to its end
+    ([*np.linspace(0, 1, 19), math.nan], None, True),
     ([0.0] * 20, None, False),
     (np.ones(20), None, False),
     ([1.0], None, False),
@@ -224,10 +294,14 @@ def test_schedules_that_do_not_end(beta, schedule, found):
 @pytest.mark.parametrize(("history", "found"), [
     ({"val_negative_elbo": [100.0, 50.0, 57.0, 57.0]}, False),  # lost 7 of 50
     ({"val_negative_elbo": [100.0, 50.0, 58.0, 58.0]}, True),
-    ({"val_negative_elbo": [100.0, 50.0, *[51.0] * 29, 90.0]}, False),  # one bad epoch at the end
+    ({"val_negative_elbo": [100.0, 50.0, *[51.0] * 29, 90.0]}, True),  # a first epoch like no other is no gain
+    ({"val_negative_elbo": [100.0, 90.0, 80.0, 50.0, *[51.0] * 28, 90.0]}, False),  # one bad epoch at the end
     ({"val_negative_elbo": [50.0, 50.0, 50.1, 50.1]}, False),  # a gain below 1 nat counts as 1
     ({"val_negative_elbo": [50.0, 50.0, 50.2, 50.2]}, True),
     ({"val_negative_elbo": [50.0, 90.0]}, None),
+    ({"val_negative_elbo": [math.nan, 100.0, math.nan, 50.0, math.nan, 70.0]}, True),  # validated every second epoch
+    ({"val_negative_elbo": [math.nan] * 4}, None),
+    ({"val_negative_elbo": [100.0, math.inf, 50.0, 70.0]}, True),
     ({"val_total_loss": [100.0, 50.0, 70.0]}, True),
     ({"val_total_loss": [100.0, 50.0, 70.0], "beta": [0.0, 1.0, 1.0]}, None),
     (None, None),
@@ -235,6 +309,18 @@ def test_schedules_that_do_not_end(beta, schedule, found):
 ])  # fmt: skip
 def test_validation_that_gets_worse_again(history, found):
     diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history=history)
+    assert ("overfitting" in diagnosis.names) == bool(found)
+    assert ("overfitting" in diagnosis.not_assessed) == (found is None)
+
+
+@pytest.mark.parametrize(("training", "found"), [
+    ({"reconstruction_scale": "mean"}, True),  # a nat counts 0.1
+    ({}, False),
+    ({"reconstruction_scale": "mean", "schedule": LINEAR}, None),
+])  # fmt: skip
+def test_what_a_nat_counts_in_the_total_loss(training, found):
+    history = {"val_total_loss": [0.9, 0.9, 0.9, 1.0]}
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history=history, training=training)
     assert ("overfitting" in diagnosis.names) == bool(found)
     assert ("overfitting" in diagnosis.not_assessed) == (found is None)
 

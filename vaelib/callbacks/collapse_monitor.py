@@ -10,23 +10,23 @@ from vaelib.diagnosis._rules import examine
 from vaelib.diagnosis._training_facts import training_facts
 from vaelib.evaluation._model_case import known_of, model_case, spectrum_left
 
-TOO_LITTLE = ("dead log-variance gradient", "collapsed", "partly collapsed")
-AFTER_WARM_UP = ("mis-scaled loss", "exploding KL")  # what a β that has yet to rise looks like
+WATCHED = ("mis-scaled loss", "dead log-variance gradient", "exploding KL", "collapsed", "partly collapsed")
 
 
 class CollapseMonitor(VAECallback):
     """Applies the rules of `diagnose` after each epoch and prints a finding once, when it happens.
 
-    A finding is said in the first epoch in which it has held `patience` times in a row: in their first epochs many
-    healthy models look collapsed. A mis-scaled loss and an exploding KL are looked for from `from_epoch` on, since
-    a β that has yet to rise shows both. Whether a schedule ends and whether a model overfits shows at the end, where
-    `diagnose` says it.
+    A finding is said in the first epoch in which it has held `patience` times in a row. Looked for is none before
+    `from_epoch` and before the first `min_steps` optimizer steps: a β that has yet to rise looks like an explosion, and
+    a model that has yet to be trained like a collapse. Whether a schedule ends and whether a model overfits shows at
+    the end, where `diagnose` says it.
 
     Args:
         validation_data: (n, …) data of the model's shape, n >= 2; some hundred examples do. For a model with a
             condition the pair (data, conditions).
         from_epoch: the 0-based epoch in which the schedule's warm-up has ended; 0 by default.
         patience: epochs in a row, >= 1; 3 by default.
+        min_steps: optimizer steps before the first examination, >= 0; 300 by default.
 
     Attributes:
         found: the findings said so far, by name.
@@ -35,11 +35,12 @@ class CollapseMonitor(VAECallback):
         ValueError: if a number is out of range; when training starts, if the data is no data of the model or constant.
     """
 
-    def __init__(self, validation_data: Any, from_epoch: int = 0, patience: int = 3) -> None:
+    def __init__(self, validation_data: Any, from_epoch: int = 0, patience: int = 3, min_steps: int = 300) -> None:
         super().__init__()
         self.validation_data = validation_data
         self.from_epoch = positive_int("from_epoch", from_epoch, minimum=0)
         self.patience = positive_int("patience", patience)
+        self.min_steps = positive_int("min_steps", min_steps, minimum=0)
         self.found: dict[str, str] = {}
         self._held: dict[str, int] = {}
 
@@ -51,11 +52,12 @@ class CollapseMonitor(VAECallback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Examines the model as it is now."""
+        if epoch < self.from_epoch or int(self.model.optimizer.iterations) < self.min_steps:
+            return
         case = model_case(self.model, self._data, self._eigenvalues, facts=training_facts(known_of(self.model)))
         if not case.is_finite:
             return  # NaNGuard's business
-        only = (*TOO_LITTLE, *(AFTER_WARM_UP if epoch >= self.from_epoch else ()))
-        findings = {finding.name: finding for finding in examine(case, only).findings}
+        findings = {finding.name: finding for finding in examine(case, WATCHED).findings}
         self._held = {name: self._held.get(name, 0) + 1 for name in findings}
         for name, finding in findings.items():
             if name not in self.found and self._held[name] >= self.patience:

@@ -28,6 +28,7 @@ class Case:
         n_pixels: D, the numbers in an example.
         variance: their mean variance: the squared error of the best constant reconstruction.
         squared_error: mean squared error for each of them.
+        in_unit_interval: whether the data lie in [0, 1], as a Bernoulli likelihood would have them.
         z_mean, z_log_var: (n, latent_dim), as float64.
         facts: what is known of the training.
         history: columns of figures, one value an epoch.
@@ -39,6 +40,7 @@ class Case:
     n_pixels: int
     variance: float
     squared_error: float
+    in_unit_interval: bool
     eigenvalues: Array
     z_mean: Array
     z_log_var: Array
@@ -74,8 +76,16 @@ class Case:
         """Total KL in nats in the history's last epoch; 0 where it is not known."""
         for name in ("val_kl_loss", "kl_loss"):
             if name in self.history:
-                return float(self.history[name][-1]) / self.facts.scales(self.n_pixels, self.latent_dim)[1]
+                values = self.history[name]
+                return float(values[np.isfinite(values)][-1]) / self.facts.scales(self.n_pixels, self.latent_dim)[1]
         return 0.0
+
+    @cached_property
+    def information(self) -> float:
+        """Nats that the means tell of an example over the noise of the codes, Σ ½ ln(1 + Var E[z|x] / E Var[z|x])."""
+        with np.errstate(over="ignore", divide="ignore"):
+            noise = np.exp(self.z_log_var).mean(axis=0)
+            return float(0.5 * np.log1p(self.z_mean.var(axis=0) / noise).sum())
 
     @cached_property
     def active_units(self) -> int:
@@ -141,15 +151,18 @@ class Case:
 
     @cached_property
     def weight_at_one(self) -> float | None:
-        """The KL weight at which β is 1 once the error is what a linear VAE can reach."""
+        """The KL weight at which β is 1 at the error of this model or of a linear VAE, whichever is smaller."""
         if self.facts.kl_weight is None:
             return None
-        return 1 / self.facts.scaling(max(self.reachable_sigma2, 1e-12), self.n_pixels, self.latent_dim)
+        return 1 / self.facts.scaling(
+            max(min(self.reachable_sigma2, self.squared_error), 1e-12), self.n_pixels, self.latent_dim
+        )
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Between which log-variances have a gradient in the KL."""
-        return self.facts.kl_clip or self.facts.log_var_bounds or (-math.inf, math.inf)
+        """Where log-variances have a gradient in the KL: the narrower of a clip and the head's bounds."""
+        given = [bounds for bounds in (self.facts.kl_clip, self.facts.log_var_bounds) if bounds]
+        return min(given, key=lambda bounds: bounds[1] - bounds[0]) if given else (-math.inf, math.inf)
 
     @cached_property
     def log_var_gradient(self) -> Array | None:
@@ -159,7 +172,7 @@ class Case:
             return None
         middle, half = (lower + upper) / 2, (upper - lower) / 2
         place = np.abs(self.z_log_var - middle) / half  # 1 at the bounds
-        if self.facts.kl_clip is None and self.facts.log_var_form == "soft":
+        if self.bounds == self.facts.log_var_bounds and self.facts.log_var_form == "soft":
             return np.clip(1 - place**2, 0.0, 1.0)  # the derivative of tanh
         return np.asarray(place < 1 - 1e-5, dtype=np.float64)
 
@@ -198,6 +211,7 @@ def measured(x: Array, x_reconstructed: Any, eigenvalues: Array | None = None) -
     return {
         "n_pixels": x.shape[1],
         "variance": float(x.var(axis=0).mean()),
+        "in_unit_interval": bool(x.min() >= 0 and x.max() <= 1),
         "squared_error": float(((x - np.asarray(x_reconstructed).reshape(x.shape)) ** 2).mean()),
         "eigenvalues": covariance_spectrum(x) if eigenvalues is None else eigenvalues,
     }

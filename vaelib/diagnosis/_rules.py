@@ -15,6 +15,7 @@ from vaelib.schedules import finish_warning
 
 SCALING, EFFECT = 3.0, 2.0  # factor of the loss's scales, and of β away from 1, from which on a loss is mis-scaled
 DEAD_GRADIENT, DEAD_SHARE = 0.1, 0.25  # of the gradient left, and of the values of informative units without it
+TIES = 10  # values at one extreme, from which on they are no chance
 INFORMATIVE = 0.1  # of the KL of the unit with the highest: what makes a unit informative
 SECOND_MOMENT = 4.0  # E[z²] under q from which on codes have left the prior, whose own is 1
 EXCESS_KL = 5.0  # nats for each unit above what the data supports
@@ -22,7 +23,7 @@ LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to w
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
 COLLAPSED = 0.03  # share of the KL that the data supports
 HIGH_BETA = 2.5  # apparent β from which on units are missing
-WORSENED = 0.15  # of the gain on validation data, lost again by the end
+WORSENED = 0.15  # of the gain on validation data (of a nat, if that is more), lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
 
@@ -77,14 +78,14 @@ def unfinished_schedule(case: Case) -> tuple[str, str] | None:
         if said is None:
             return None
         return said[0].upper() + said[1:], f"See that the schedule ends at the value you want within {epochs} epochs."
-    highest, end = float(betas.max()), float(betas[-1])
-    last = betas[-max(2, math.ceil(LAST * epochs)) :]
-    if highest == 0 or epochs < 2 or (float(np.ptp(last)) <= MOVED * highest and end >= (1 - MOVED) * highest):
+    betas = betas[np.isfinite(betas)]
+    last = betas[-max(2, math.ceil(LAST * len(betas))) :]
+    moved = float(np.ptp(last))
+    if len(betas) < 2 or moved <= MOVED * float(betas.max()):
         return None
-    moving = "was still moving" if float(np.ptp(last)) > MOVED * highest else "stayed"
     return (
-        f"β {moving} at the end: {end:.3g} after {epochs} epochs, {highest:.3g} at its highest.",
-        "Train until the schedule has come to its final value, or choose one that ends at its highest β.",
+        f"β was still moving: by {moved:.3g} over the last {len(last)} epochs, to {betas[-1]:.3g} after {epochs}.",
+        "Train until the schedule has come to its final value, or let it come there sooner.",
     )
 
 
@@ -107,12 +108,13 @@ def dead_gradient(case: Case) -> tuple[str, str] | None:
     share = float((gradient[:, informative] < DEAD_GRADIENT).mean())
     if share < DEAD_SHARE:
         return None
-    where, (lower, upper) = "kl_clip" if facts.kl_clip else "the bounds", case.bounds
+    lower, upper = case.bounds
+    is_clip = case.bounds == facts.kl_clip
     evidence = (
         f"{share:.0%} of the informative units' log-variances have less than {DEAD_GRADIENT:.0%} of their gradient "
-        f"behind {where} ({lower:g}, {upper:g}); they reach from {values.min():.3g} to {values.max():.3g}."
+        f"behind {'kl_clip' if is_clip else 'the bounds'} ({lower:g}, {upper:g}); they reach from {values.min():.3g} to {values.max():.3g}."
     )
-    if facts.kl_clip:
+    if is_clip:
         return evidence, f"Leave the clip out and bound the encoder's log-variance instead: log_var_bounds={remedy_to}."
     return evidence, f"Widen the bounds: log_var_bounds={remedy_to}."
 
@@ -130,25 +132,31 @@ def exploding(case: Case) -> tuple[str, str] | None:
         f"{case.supported_rate:.3g}; E[z²] of the codes is {case.second_moment:.3g}, the prior's is 1."
     )
     weight, target = case.facts.kl_weight, case.weight_at_one
-    if weight is None or target is None or weight >= target / EFFECT:
-        return evidence, (
-            "Raise the KL weight until β is about 1, and bound the encoder's log-variance: "
-            f"log_var_bounds=({_log_var_floor(case):g}, 10)."
-        )
-    return evidence, f"Raise the KL weight from {weight:.3g} to {target:.2g}, which is β = 1 for this loss."
+    bounds = f"bound the encoder's log-variance: log_var_bounds=({_log_var_floor(case):g}, 10)."
+    if weight is None or target is None or beta is None:
+        return evidence, f"Raise the KL weight until β is about 1, and {bounds}"
+    if beta < 1 / EFFECT and weight < target:
+        return evidence, f"Raise the KL weight from {weight:.3g} to {target:.2g}, which is β = 1 for this loss."
+    return evidence, f"The weight is not too low: train on more examples or at a lower learning rate, and {bounds}"
 
 
 def collapsed(case: Case) -> tuple[str, str] | None:
-    """Next to nothing of what the data supports is encoded."""
-    if not _supports_units(case) or (case.rate >= COLLAPSED * case.supported_rate and case.active_units > 0):
+    """Next to nothing of what the data supports is encoded: in nats paid, or told by the means over their noise."""
+    if case.supported_rate < SUPPORTED:
         return None
-    return _too_little(case)
+    _require_error(case)
+    return _too_little(case) if min(case.rate, case.information) < COLLAPSED * case.supported_rate else None
 
 
 def partly_collapsed(case: Case) -> tuple[str, str] | None:
     """As little is encoded as a linear model with the same error encodes at a β far above 1."""
-    if not _supports_units(case) or collapsed(case) or case.apparent_beta <= HIGH_BETA:
+    if case.supported_rate < SUPPORTED or collapsed(case) or case.apparent_beta <= HIGH_BETA:
         return None
+    likelihood, beta = case.facts.likelihood, case.effective_beta
+    if likelihood is None and case.in_unit_interval:
+        raise NotAssessed("needs training['likelihood'] for data in [0, 1]")
+    if likelihood in ("bernoulli", "continuous_bernoulli") and (beta is None or beta <= HIGH_BETA):
+        raise NotAssessed(f"under a Bernoulli likelihood only a β known to exceed {HIGH_BETA:g} shows it")
     return _too_little(case)
 
 
@@ -156,20 +164,24 @@ def overfitting(case: Case) -> tuple[str, str] | None:
     """The validation figure got much worse again after its best epoch, and no exploding KL explains it."""
     name = "val_negative_elbo" if "val_negative_elbo" in case.history else "val_total_loss"
     values = case.history.get(name)
-    if values is None or len(values) < 3:
+    if values is None or np.isfinite(values).sum() < 3:
         raise NotAssessed("needs a history with the column val_negative_elbo, or val_total_loss at a constant β")
-    betas = case.history.get("beta")
-    if name == "val_total_loss" and betas is not None and np.ptp(betas[: len(values)]) > 0:
-        raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
-    best = int(values.argmin())
-    end = float(np.median(values[-max(2, math.ceil(LAST * len(values))) :]))  # one epoch alone is noise
-    lost, gained = end - float(values[best]), float(values[0] - values[best])
-    if lost <= WORSENED * max(gained, 1.0) or exploding(case):
+    betas, unit = case.history.get("beta"), 1.0
+    if name == "val_total_loss":
+        if case.facts.schedule is not None or (betas is not None and np.nanmax(betas) > np.nanmin(betas)):
+            raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
+        unit = case.facts.scales(case.n_pixels, case.latent_dim)[0]  # what a nat of the reconstruction counts
+    best, finite = int(np.nanargmin(values)), values[np.isfinite(values)]
+    # neither the first epoch, which batch normalisation may spoil, nor the last one decides
+    first = float(np.median(finite[: min(3, max(1, len(finite) // 3))]))
+    end = float(np.median(finite[-math.ceil(LAST * len(finite)) :]))
+    lost, gained = end - float(values[best]), first - float(values[best])
+    if lost <= WORSENED * max(gained, unit) or exploding(case):
         return None
-    evidence = f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} in epoch {best}."
+    evidence = f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} after epoch {best + 1}."
     return evidence, (
-        f"Keep the weights of epoch {best} or stop there; for a better model take more examples, dropout or a smaller "
-        "network."
+        f"Keep the weights of that epoch or stop there, {best + 1} epochs in; for a better model take more examples, "
+        "dropout or a smaller network."
     )
 
 
@@ -201,16 +213,17 @@ def examine(case: Case, only: Container[str] | None = None) -> Diagnosis:
 
 
 def _tied(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The extreme value that most values have, and their share; 0 where it is one unit's constant and no bound."""
+    """The extreme value that most values have, and their share; 0 where it may be a constant and no bound."""
     extremes = {float(bound): values == bound for bound in (values.min(), values.max())}
     bound, tied = max(extremes.items(), key=lambda item: int(item[1].sum()))
     units = tied.any(axis=0)
-    is_bound = units.sum() > 1 or not tied[:, units].all()
-    return bound, float(tied.mean()) if is_bound else 0.0
+    is_constant = tied.all() or (units.sum() == 1 and tied[:, units].all())
+    return bound, 0.0 if is_constant or tied.sum() < TIES else float(tied.mean())
 
 
-def _supports_units(case: Case) -> bool:
-    return case.supported_rate >= SUPPORTED
+def _require_error(case: Case) -> None:
+    if case.squared_error == 0:
+        raise NotAssessed("needs reconstructions with an error above 0")
 
 
 def _too_little(case: Case) -> tuple[str, str]:

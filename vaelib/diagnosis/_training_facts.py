@@ -23,10 +23,10 @@ _COLUMNS = ("beta", "kl_loss", "val_kl_loss", "val_negative_elbo", "val_total_lo
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """The entries of `training`, checked; `kl_weight` is None where the loss is not known."""
+    """The entries of `training`, checked; `kl_weight` and `likelihood` are None where they are not known."""
 
     kl_weight: float | None = None
-    likelihood: str = "gaussian"
+    likelihood: str | None = None
     sigma2: float | None = None  # None: fitted to the error
     reconstruction_scale: str | float = "sum"
     kl_scale: str | float = "sum"
@@ -51,10 +51,11 @@ def training_facts(training: Any) -> TrainingFacts:
         return TrainingFacts()
     given = known_keys("training", training, _KEYS)
     facts: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    likelihood = one_of("training['likelihood']", facts.get("likelihood", "gaussian"), LIKELIHOODS)
+    if "likelihood" in facts:
+        facts["likelihood"] = one_of("training['likelihood']", facts["likelihood"], LIKELIHOODS)
     if "kl_weight" in facts:
         facts["kl_weight"] = finite_float("training['kl_weight']", facts["kl_weight"], minimum=0.0)
-    facts["sigma2"] = _sigma2(facts.get("sigma2"), likelihood)
+    facts["sigma2"] = _sigma2(facts.get("sigma2"), facts.get("likelihood", "gaussian"))
     for key in ("reconstruction_scale", "kl_scale"):
         if key in facts:
             name = f"training[{key!r}]"
@@ -73,7 +74,11 @@ def training_facts(training: Any) -> TrainingFacts:
 
 
 def training_history(history: Any) -> dict[str, npt.NDArray[np.float64]]:
-    """Returns the known columns of a table or mapping of figures, one value an epoch; NaN at the end is cut off."""
+    """Returns the known columns of a table or mapping of figures, one value an epoch.
+
+    Infinite values become NaN: figures of a training that broke, or of epochs without validation. A column without any
+    finite value is left out.
+    """
     if history is None:
         return {}
     history = getattr(history, "history", history)  # what Keras' fit and train_vae return
@@ -87,10 +92,11 @@ def training_history(history: Any) -> dict[str, npt.NDArray[np.float64]]:
     read: dict[str, npt.NDArray[np.float64]] = {}
     for name, values in columns.items():
         array = np.asarray(values)
-        if array.ndim == 1 and array.dtype.kind in "iuf":
-            whole = np.isfinite(array)
-            array = array[: len(array) if whole.all() else int(np.argmin(whole))]  # a training that broke
-        read[name] = finite_array(f"history[{name!r}]", array, ndim=1, axes="(epochs,)").astype(np.float64)
+        is_finite = np.isfinite(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
+        if is_finite.any() or not array.size:
+            known = array if is_finite.all() else np.where(is_finite, array, 0)
+            checked = finite_array(f"history[{name!r}]", known, ndim=1, axes="(epochs,)")
+            read[name] = np.where(is_finite, checked, np.nan).astype(np.float64)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise argument_error("history", "have columns of one length", Described(str(lengths)))

@@ -39,10 +39,16 @@ def diagnose_arrays(
       their gradient left behind bounds or a clip; where these are not given, a quarter lies at one extreme value.
     - "exploding KL": E[z²] under q exceeds 4, or the KL exceeds K by 5 nats a unit (by 1.5 where β is known to be below
       0.1), at the end of the history if not in the arrays.
-    - "collapsed": no unit is active, or the KL is below 0.03 K; "partly collapsed": the KL is that of
-      a linear model with the same error at a β above 2.5. With a K below 0.1 nats there is nothing to collapse.
+    - "collapsed": the KL, or what the means tell over the noise of the codes, Σ ½ ln(1 + Var E[z|x] / E Var[z|x]), is
+      below 0.03 K. "Partly collapsed": the KL is that of a linear model with the same error at a β above 2.5. Under a
+      Bernoulli likelihood, where the yardstick is loose, that needs a β known to be so high. With a K below 0.1 nats
+      there is nothing to collapse.
     - "overfitting": the validation figure lost 15 % of its gain again, and no exploding KL explains it.
       Needs `history`.
+
+    The yardstick takes one decoder variance for all numbers in x, and the prior N(0, I). For a model with a condition,
+    pass x and reconstructions less what the condition alone explains of x. A model that has not been trained enough
+    cannot be judged.
 
     How often each is right is measured on trainings that were broken on purpose: see the chapter on diagnosis.
 
