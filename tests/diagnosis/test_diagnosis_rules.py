@@ -82,7 +82,7 @@ def test_a_model_not_yet_trained_is_not_called_partly_collapsed():
 
 
 def test_small_codes_with_less_noise_still_are_no_collapse():
-    """As an L2 penalty may leave them: no unit is active by Burda's threshold, yet the means tell the examples apart."""
+    """As an L2 penalty may leave them: no unit is active by Burda's threshold, yet the means tell examples apart."""
     arrays = optimum(DATA, 0.05)
     arrays["z_mean"], arrays["z_log_var"] = arrays["z_mean"] * 0.08, arrays["z_log_var"] + 2 * math.log(0.08)
     diagnosis = diagnose_arrays(**arrays)

@@ -110,9 +110,10 @@ def dead_gradient(case: Case) -> tuple[str, str] | None:
         return None
     lower, upper = case.bounds
     is_clip = case.bounds == facts.kl_clip
+    where = "kl_clip" if is_clip else "the bounds"
     evidence = (
         f"{share:.0%} of the informative units' log-variances have less than {DEAD_GRADIENT:.0%} of their gradient "
-        f"behind {'kl_clip' if is_clip else 'the bounds'} ({lower:g}, {upper:g}); they reach from {values.min():.3g} to {values.max():.3g}."
+        f"behind {where} ({lower:g}, {upper:g}); they reach from {values.min():.3g} to {values.max():.3g}."
     )
     if is_clip:
         return evidence, f"Leave the clip out and bound the encoder's log-variance instead: log_var_bounds={remedy_to}."
