@@ -17,13 +17,13 @@ SCALING, EFFECT = 3.0, 2.0  # factor of the loss's scales, and of β away from 1
 DEAD_GRADIENT, DEAD_SHARE = 0.1, 0.25  # of the gradient left, and of the values of informative units without it
 TIES = 10  # values at one extreme, from which on they are no chance
 INFORMATIVE = 0.1  # of the KL of the unit with the highest: what makes a unit informative
-SECOND_MOMENT = 4.0  # E[z²] under q from which on codes have left the prior, whose own is 1
 EXCESS_KL = 5.0  # nats for each unit above what the data supports
-LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # the same where the loss is known to weigh the KL too little
+SECOND_MOMENT, EXCESS_OUTSIDE = 4.0, 2.0  # the same where E[z²] under q exceeds this; the prior's own is 1
+LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # and where the loss is known to weigh the KL too little
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
 COLLAPSED = 0.03  # share of the KL that the data supports
 HIGH_BETA = 2.5  # apparent β from which on units are missing
-WORSENED = 0.15  # of the gain on validation data (of a nat, if that is more), lost again by the end
+WORSENED = 0.25  # of the gain on validation data (of a nat, if that is more), lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
 
@@ -121,11 +121,12 @@ def dead_gradient(case: Case) -> tuple[str, str] | None:
 
 
 def exploding(case: Case) -> tuple[str, str] | None:
-    """Codes lie far outside the prior, or cost far more nats than the data supports."""
+    """Codes cost far more nats than the data supports."""
     last, beta = case.last_kl, case.effective_beta
-    excess = EXCESS_AT_LOW_BETA if beta is not None and beta < LOW_BETA else EXCESS_KL
-    beyond = case.second_moment > SECOND_MOMENT
-    if not beyond and max(case.rate, last) <= case.supported_rate + excess * case.latent_dim:
+    excess = EXCESS_OUTSIDE if case.second_moment > SECOND_MOMENT else EXCESS_KL
+    if beta is not None and beta < LOW_BETA:
+        excess = EXCESS_AT_LOW_BETA
+    if max(case.rate, last) <= case.supported_rate + excess * case.latent_dim:
         return None
     end = f", {last:.4g} at the end of training" if last > 1.05 * case.rate else ""
     evidence = (
