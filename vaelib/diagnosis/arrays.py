@@ -37,8 +37,8 @@ def diagnose_arrays(
     - "unfinished schedule": β did not end where its schedule leads to, or was still moving. Needs `history`.
     - "dead log-variance gradient": at least a quarter of the informative units' log-variances have less than a tenth of
       their gradient left behind bounds or a clip; where these are not given, a quarter lies at one extreme value.
-    - "exploding KL": the KL exceeds K by 5 nats a unit, by 2 where E[z²] under q is above 4 (the prior's is 1), or by 1.5
-      where β is known to be below 0.1; at the end of the history if not in the arrays.
+    - "exploding KL": the KL exceeds K by 5 nats a unit, by 2 where E[z²] under q is above 4 (the prior's is 1), or by
+      1.5 where β is known to be below 0.1; at the end of the history if not in the arrays.
     - "collapsed": the KL, or what the means tell over the noise of the codes, Σ ½ ln(1 + Var E[z|x] / E Var[z|x]), is
       below 0.03 K. "Partly collapsed": the KL is that of a linear model with the same error at a β above 2.5. Under a
       Bernoulli likelihood, where the yardstick is loose, that needs a β known to be so high. With a K below 0.1 nats
