@@ -21,7 +21,7 @@ from evidence import store
 from vaelib import Objective, diagnose, predict_collapse
 
 LABEL = "at a drawn weight"
-NUMBERS = 150
+NUMBERS = 100
 RATIOS = (0.1, 10.0)  # of the KL weight to the smallest that collapses everything
 
 

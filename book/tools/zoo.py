@@ -55,7 +55,7 @@ LABELS = (
     *("unfinished schedule", "dead log-variance gradient", "overfitting"),
 )
 STREAMS = {"thresholds": 1, "test": 2}
-NUMBERS = 60  # trainings of each label
+NUMBERS = 48  # trainings of each label
 WORKERS = 2
 DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
 SIZES = {"digits": (600, 1000, 1797), "sprites": (800, 1500), "breast_cancer": (569,)}
@@ -113,7 +113,9 @@ def drawn(stream: str, label: str, number: int) -> tuple[dict[str, Any], Draws]:
         "bounds": draws.one_of("none", "hard", "soft", "kl_clip", p=(0.7, 0.1, 0.1, 0.1)),  # far out: harmless
         "restore_best": True,
     }
-    setting["pixels"] = draws.one_of(16, 32) if data == "sprites" else 0
+    setting["pixels"] = draws.one_of(16, 32, p=(0.7, 0.3)) if data == "sprites" else 0
+    if setting["architecture"] == "convolutional":
+        setting["pixels"] = min(setting["pixels"], 16)
     other = {"digits": ("continuous_bernoulli", "bernoulli"), "sprites": ("bernoulli",)}.get(data, ("gaussian",))
     setting["likelihood"] = draws.one_of("gaussian", draws.one_of(*other), p=(0.7, 0.3))
     return setting, draws
@@ -165,7 +167,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
         few = draws.integer(40, 100)
         dataset = Dataset(dataset.name, x[:few], dataset.x_val, dataset.x_test)
         setting |= {"hidden": (256, 128), "dropout": 0.0, "batch_norm": False, "restore_best": False}
-        setting |= {"batch_size": 32, "steps": draws.integer(2500, 4500)}
+        setting |= {"batch_size": 32, "steps": draws.integer(2000, 3000)}
     if form == "kl_clip":
         loss["kl_clip"] = bounds
     setting["batch_size"] = min(setting["batch_size"], len(dataset.x_train))

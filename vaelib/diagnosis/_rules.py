@@ -22,7 +22,7 @@ SECOND_MOMENT, EXCESS_OUTSIDE = 4.0, 2.0  # the same where E[z²] under q exceed
 LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # and where the loss is known to weigh the KL too little
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
 COLLAPSED = 0.03  # share of the KL that the data supports
-HIGH_BETA = 2.5  # apparent β from which on units are missing
+HIGH_BETA, HIGH_ALONE = 2.5, 4.0  # apparent β from which on units are missing: with a β known to be high, and without
 WORSENED = 0.25  # of the gain on validation data (of a nat, if that is more), lost again by the end
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
@@ -152,12 +152,14 @@ def collapsed(case: Case) -> tuple[str, str] | None:
 
 def partly_collapsed(case: Case) -> tuple[str, str] | None:
     """As little is encoded as a linear model with the same error encodes at a β far above 1."""
-    if case.supported_rate < SUPPORTED or collapsed(case) or case.apparent_beta <= HIGH_BETA:
-        return None
     likelihood, beta = case.facts.likelihood, case.effective_beta
+    is_known = beta is not None and beta > HIGH_BETA
+    limit = HIGH_BETA if is_known else HIGH_ALONE
+    if case.supported_rate < SUPPORTED or collapsed(case) or case.apparent_beta <= limit:
+        return None
     if likelihood is None and case.in_unit_interval:
         raise NotAssessed("needs training['likelihood'] for data in [0, 1]")
-    if likelihood in ("bernoulli", "continuous_bernoulli") and (beta is None or beta <= HIGH_BETA):
+    if likelihood in ("bernoulli", "continuous_bernoulli") and not is_known:
         raise NotAssessed(f"under a Bernoulli likelihood only a β known to exceed {HIGH_BETA:g} shows it")
     return _too_little(case)
 

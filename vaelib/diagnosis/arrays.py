@@ -40,9 +40,9 @@ def diagnose_arrays(
     - "exploding KL": the KL exceeds K by 5 nats a unit, by 2 where E[z²] under q is above 4 (the prior's is 1), or by
       1.5 where β is known to be below 0.1; at the end of the history if not in the arrays.
     - "collapsed": the KL, or what the means tell over the noise of the codes, Σ ½ ln(1 + Var E[z|x] / E Var[z|x]), is
-      below 0.03 K. "Partly collapsed": the KL is that of a linear model with the same error at a β above 2.5. Under a
-      Bernoulli likelihood, where the yardstick is loose, that needs a β known to be so high. With a K below 0.1 nats
-      there is nothing to collapse.
+      below 0.03 K. "Partly collapsed": the KL is that of a linear model with the same error at a β above 4, or above
+      2.5 where the loss is known to have such a β. Under a Bernoulli likelihood, where the yardstick is loose, only the
+      second counts. With a K below 0.1 nats there is nothing to collapse.
     - "overfitting": the validation figure lost a quarter of its gain again, and no exploding KL explains it.
       Needs `history`.
 
