@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vaelib._checks import Described, argument_error
 
 Array = npt.NDArray[Any]
+LARGEST = 1e30  # products of a few such numbers stay within float64
 
 
 def problem_of(array: Array) -> tuple[str, str] | None:
@@ -36,7 +37,7 @@ def problem_of(array: Array) -> tuple[str, str] | None:
 
 
 def finite_array(name: str, value: Any, ndim: int | None = None, axes: str = "") -> Array:
-    """Returns `value` as an array of finite numbers, or raises.
+    """Returns `value` as an array of finite numbers of at most 1e30 in size, or raises.
 
     Args:
         name: the argument's name, for the error.
@@ -45,8 +46,10 @@ def finite_array(name: str, value: Any, ndim: int | None = None, axes: str = "")
         axes: the axes in words, such as "(n, latent_dim)", for the error.
 
     Raises:
-        ValueError: if it is empty, not numeric, not finite, or has another number of axes.
+        ValueError: if it is empty, masked, not numeric, not finite, too large, or has another number of axes.
     """
+    if np.ma.is_masked(value):
+        raise argument_error(name, "hold no masked values", Described(f"a masked array of shape {np.shape(value)}"))
     try:
         array = np.asarray(value)
     except ValueError:
@@ -55,6 +58,8 @@ def finite_array(name: str, value: Any, ndim: int | None = None, axes: str = "")
         tensor = Described(f"a {type(value).__name__}: {error}")
         raise argument_error(name, "be readable by NumPy", tensor, "Pass tensor.detach().cpu().numpy().") from None
     problem = problem_of(array)
+    if problem is None and float(np.abs(array, dtype=np.float64).max()) > LARGEST:
+        problem = f"hold numbers of at most {LARGEST:g} in size", f"an array of shape {array.shape}"
     if problem is None and ndim is not None and array.ndim != ndim:
         problem = f"have the shape {axes}", f"an array of shape {array.shape}"
     if problem is not None:

@@ -51,6 +51,8 @@ def with_nan(name):
     ({"training": {"log_var_bounds": (0.0, np.inf)}}, "`training['log_var_bounds']` must hold only finite numbers."),
     ({"training": {"log_var_form": "firm"}}, "`training['log_var_form']` must be one of 'hard', 'soft'"),
     ({"training": {"schedule": 1.0}}, "`training['schedule']` must be a callable from an epoch to beta."),
+    ({"z_mean": np.ma.masked_equal(ARRAYS["z_mean"], ARRAYS["z_mean"][0, 0])}, "`z_mean` must hold no masked values."),
+    ({"x": 1e31 * ARRAYS["x"]}, "`x` must hold numbers of at most 1e+30 in size."),
     ({"history": 3}, "`history` must be a table with one row an epoch and some of the columns beta, kl_loss"),
     ({"history": {"loss": [1.0]}}, "`history` must be a table with one row an epoch"),
     ({"history": {"beta": []}}, "`history['beta']` must not be empty."),

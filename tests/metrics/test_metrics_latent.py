@@ -192,7 +192,7 @@ def test_bad_posteriors_are_refused(measure: Any, z_mean: Any, z_log_var: Any, m
     [
         ({"z_mean": [[0.0]], "z_log_var": [[0.0]]}, r"`z_mean` must hold two examples or more\. .*\(1, 1\)"),
         ({"z_log_var": [[301.0], [0.0]]}, "`z_log_var` must lie between -300 and 300. Received: .* from 0 to 301"),
-        ({"z_mean": [[1e61], [0.0]]}, "`z_mean` must lie between -1e"),
+        ({"z_mean": [[1e61], [0.0]]}, r"`z_mean` must hold numbers of at most 1e\+30 in size"),
         ({"seed": -1}, "`seed` must be an integer >= 0"),
         ({"seed": True}, "`seed` must be an integer >= 0"),
         ({"seed": np.nan}, "`seed` must be an integer >= 0"),

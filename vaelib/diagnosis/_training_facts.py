@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vaelib._arrays import finite_array
+from vaelib._arrays import LARGEST, finite_array
 from vaelib._checks import Described, argument_error, finite_float, known_keys, one_of
 from vaelib.schedules.base import require_schedule
 
@@ -76,8 +76,8 @@ def training_facts(training: Any) -> TrainingFacts:
 def training_history(history: Any) -> dict[str, npt.NDArray[np.float64]]:
     """Returns the known columns of a table or mapping of figures, one value an epoch.
 
-    Infinite values become NaN: figures of a training that broke, or of epochs without validation. A column without any
-    finite value is left out.
+    Infinite values and those beyond 1e30 become NaN: figures of a training that broke. Epochs without validation may
+    be NaN. A column without any finite value is left out.
     """
     if history is None:
         return {}
@@ -92,7 +92,7 @@ def training_history(history: Any) -> dict[str, npt.NDArray[np.float64]]:
     read: dict[str, npt.NDArray[np.float64]] = {}
     for name, values in columns.items():
         array = np.asarray(values)
-        is_finite = np.isfinite(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
+        is_finite = np.abs(array) <= LARGEST if array.dtype.kind == "f" else np.ones(array.shape, bool)
         if is_finite.any() or not array.size:
             known = array if is_finite.all() else np.where(is_finite, array, 0)
             checked = finite_array(f"history[{name!r}]", known, ndim=1, axes="(epochs,)")
