@@ -45,6 +45,7 @@ _HOME = {
     "distortion": "metrics",
     "optimal_sigma2": "metrics",
     "negative_elbo_arrays": "metrics",
+    "train_test_gap_arrays": "metrics",
     "importance_weighted_bound_arrays": "metrics",
     "linear_probe_accuracy": "metrics",
     "chance_accuracy": "metrics",

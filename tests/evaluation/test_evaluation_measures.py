@@ -20,10 +20,13 @@ from vaelib import (
 from vaelib.metrics import (
     active_units,
     chance_accuracy,
+    dci_scores,
     linear_probe_accuracy,
     mutual_information,
+    mutual_information_gap,
     rate,
     sample_quality_arrays,
+    sap_score,
 )
 
 BARE = {"hidden": (6, 5), "batch_norm": False, "dropout": 0.0}
@@ -143,5 +146,33 @@ def test_refuses(changed, message):
 def test_a_class_that_training_lacks_is_refused():
     y = np.arange(20) % 2
     data = Dataset("d", examples(20), examples(20, 1), examples(20, 2), y, y, np.full(20, 7))
-    with pytest.raises(ValueError, match=r"^Argument `y_test` must hold only classes of y_train. Received: .*\[7\]"):
+    with pytest.raises(ValueError, match=r"^Argument `dataset.y_test` must hold only classes of y_train. Received: .*\[7\]"):
         measures(reused(plain_vae), data, samples=0)
+
+
+def test_disentanglement_of_data_with_factors():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(3, size=(105, 2))
+    data = Dataset("factors", examples(60, 0), examples(20, 1), examples(25, 2), factors=factors)
+    model = reused(plain_vae)
+    assert set(measures(model, data, samples=0)) == ALWAYS | {"sigma2"} | INFORMATION
+    found = measures(model, data, samples=0, disentanglement=True)
+    codes, test_codes = encode(model, data.x_train)[0], encode(model, data.x_test)[0]
+    both = codes, data.factors_train, test_codes, data.factors_test
+    assert found["mutual_information_gap"] == mutual_information_gap(codes, data.factors_train)
+    assert found["sap_score"] == sap_score(*both)
+    for name in ("disentanglement", "completeness", "informativeness_train", "informativeness_test"):
+        assert found[f"dci_{name}"] == getattr(dci_scores(*both), name)
+    assert "dci_importance" not in found
+    bare = measures(model, small_dataset(), samples=0, disentanglement=True)
+    assert "sap_score" not in bare
+
+
+def test_what_labels_and_factors_must_be_is_said_of_the_data_set():
+    data = labelled()
+    constant = Dataset("constant", 0 * data.x_train, data.x_val, data.x_test, data.y_train, data.y_val, data.y_test)
+    with pytest.raises(ValueError, match=r"^Argument `dataset.x_train` must hold examples that differ"):
+        measures(reused(plain_vae), constant, samples=0, probe=False)
+    one_value = Dataset("one", data.x_train, data.x_val, data.x_test, factors=np.ones((105, 2), int))
+    with pytest.raises(ValueError, match=r"^Argument `dataset.factors_train` must"):
+        measures(reused(plain_vae), one_value, samples=0, disentanglement=True)

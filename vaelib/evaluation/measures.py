@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib._checks import Described, argument_error, boolean, positive_int
+from vaelib._checks import Described, argument_error, boolean, positive_int, renamed
 from vaelib.data import Dataset
 from vaelib.evaluation.importance import importance_weighted_bound
 from vaelib.evaluation.terms import example_terms, fit_sigma2, negative_elbo
@@ -14,17 +14,34 @@ from vaelib.metrics import (
     SampleQuality,
     active_units,
     chance_accuracy,
+    dci_scores,
     linear_probe_accuracy,
     mutual_information,
+    mutual_information_gap,
     sample_quality_arrays,
+    sap_score,
 )
 from vaelib.models.vae import VAE, require_vae
 
 MAX_SAMPLES = 10_000
+_OF_DATASET = {  # what the measures of arrays call the parts of a data set
+    "x_train": "dataset.x_train",
+    "y_train": "dataset.y_train",
+    "y_test": "dataset.y_test",
+    "factors": "dataset.factors_train",
+    "factors_test": "dataset.factors_test",
+}
 
 
 def measures(
-    model: VAE, dataset: Dataset, *, samples: int = 50, probe: bool = True, frechet: bool = True, seed: int = 0
+    model: VAE,
+    dataset: Dataset,
+    *,
+    samples: int = 50,
+    probe: bool = True,
+    frechet: bool = True,
+    disentanglement: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Returns all measures of a model that apply, by name; of the test data unless said otherwise.
 
@@ -44,6 +61,9 @@ def measures(
     `chance_accuracy`             what always naming the commonest class reaches
     `frechet_distance`            of samples, in the features of a small classifier; with integer labels
     `frechet_floor`               that of as many training examples
+    `mutual_information_gap`      of the training codes, with `disentanglement` and the data's factors
+    `sap_score`                   fitted on the training codes, judged on the test codes; likewise
+    `dci_…`                       `disentanglement`, `completeness`, `informativeness_train` and `…_test`; likewise
     ============================  ====================================================================================
 
     What does not apply is not in the result. In a hierarchical model the global units come first, and the means of the
@@ -54,17 +74,19 @@ def measures(
         dataset: the data that it was trained on.
         samples: draws of z for the importance-weighted bound, >= 0; 0 leaves it out.
         probe: whether to fit the linear probe.
-        frechet: whether to train the classifier of the Fréchet distance, which takes longest.
+        frechet: whether to train the classifier of the Fréchet distance.
+        disentanglement: whether to compute MIG, SAP and DCI of data with factors, which takes up to a minute.
         seed: integer >= 0 of all draws.
 
     Raises:
-        ValueError: if `model` is no VAE of vaelib, `dataset` no data of it or with one test example only, the test
-            labels hold a class that the training labels lack, or an argument is out of range.
+        ValueError: if `model` is no VAE of vaelib, `dataset` no data of it, with one test example only or, where there
+            are labels, with constant training data, the test labels hold a class that the training labels lack, a
+            factor has one value only, or an argument is out of range.
     """
     train, test = _parts(model, dataset)
     for name, number in (("samples", samples), ("seed", seed)):
         positive_int(name, number, minimum=0)
-    for name, choice in (("probe", probe), ("frechet", frechet)):
+    for name, choice in (("probe", probe), ("frechet", frechet), ("disentanglement", disentanglement)):
         boolean(name, choice)
     if len(dataset.x_test) < 2:
         raise argument_error("dataset", "hold two test examples or more", dataset)
@@ -86,13 +108,21 @@ def measures(
         information = mutual_information(terms.z_mean, terms.z_log_var, seed=seed)
         found["mutual_information"] = information.value
         found["mutual_information_ceiling"] = information.ceiling
-    labels = _classes(dataset)
-    if labels is not None and probe:
-        codes = example_terms(model, train).z_mean
-        found["linear_probe_accuracy"] = linear_probe_accuracy(codes, labels[0], terms.z_mean, labels[1])
-        found["chance_accuracy"] = chance_accuracy(*labels)
-    if labels is not None and frechet:
-        found["frechet_distance"], found["frechet_floor"], _ = sample_quality(model, dataset, seed=seed)
+    labels, codes = _classes(dataset), example_terms(model, train).z_mean
+    try:
+        if labels is not None and probe:
+            found["linear_probe_accuracy"] = linear_probe_accuracy(codes, labels[0], terms.z_mean, labels[1])
+            found["chance_accuracy"] = chance_accuracy(*labels)
+        if labels is not None and frechet:
+            found["frechet_distance"], found["frechet_floor"], _ = sample_quality(model, dataset, seed=seed)
+        factors, factors_test = dataset.factors_train, dataset.factors_test
+        if disentanglement and factors is not None and factors_test is not None:
+            found["mutual_information_gap"] = mutual_information_gap(codes, factors)
+            found["sap_score"] = sap_score(codes, factors, terms.z_mean, factors_test)
+            scores = dci_scores(codes, factors, terms.z_mean, factors_test)._asdict()
+            found |= {f"dci_{name}": score for name, score in scores.items() if name != "importance"}
+    except ValueError as error:
+        raise renamed(error, lambda name: _OF_DATASET.get(name, name)) from None
     return found
 
 

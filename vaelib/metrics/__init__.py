@@ -9,6 +9,7 @@ from vaelib.metrics.disentanglement import (
     sap_score,
 )
 from vaelib.metrics.frechet import FeatureClassifier, SampleQuality, frechet_distance, sample_quality_arrays
+from vaelib.metrics.gap import train_test_gap_arrays
 from vaelib.metrics.latent import (
     MutualInformation,
     active_units,
@@ -49,5 +50,6 @@ __all__ = [
     "rate",
     "sample_quality_arrays",
     "sap_score",
+    "train_test_gap_arrays",
     "unit_variances",
 ]

@@ -41,7 +41,7 @@ def held_out(z_mean: npt.ArrayLike | None, factors: npt.ArrayLike | None, *train
 
 def _codes(name: str, z_mean: npt.ArrayLike | None) -> Array:
     means = finite_array(name, z_mean, ndim=2, axes="(n, latent_dim)")
-    return means if means.dtype.kind == "f" else means.astype(np.float64)
+    return means if means.dtype in (np.float32, np.float64) else means.astype(np.float64)
 
 
 def _factors(name: str, factors: npt.ArrayLike | None, n: int, integers: bool) -> Array:

@@ -252,4 +252,5 @@ def _squared_correlations(means: Matrix, targets: Matrix) -> Matrix:
     n = len(means) - 1
     variances, covariances = np.sum(means**2, axis=0) / n, means.T @ targets / n
     spread = np.where(variances > _NO_VARIANCE, variances, np.inf)[:, np.newaxis]
-    return np.asarray(covariances**2 / (spread * np.sum(targets**2, axis=0) / n))
+    targets_spread = np.sum(targets**2, axis=0) / n
+    return np.asarray(covariances**2 / (spread * np.where(targets_spread > 0, targets_spread, np.inf)))

@@ -50,7 +50,7 @@ class FeatureClassifier:
         labels = class_labels("y_train", y_train, len(x), at_least=2)
         self._shape = x.shape[1:]
         self._mean, self._scale = x.mean(axis=0), float(x.std())
-        if np.ptp(x, axis=0).max() == 0:
+        if np.ptp(x, axis=0).max() == 0 or self._scale == 0:
             raise argument_error("x_train", "hold examples that differ", Described(f"{len(x)} equal examples"))
         network = MLPClassifier(HIDDEN, random_state=0, max_iter=EPOCHS, n_iter_no_change=EPOCHS)
         with warnings.catch_warnings():

@@ -81,6 +81,8 @@ def class_labels(name: str, y: npt.ArrayLike, n: int | None = None, at_least: in
     if n is not None and len(labels) != n:
         must, received = f"hold one label for each of the {n} examples", f"an array of shape {labels.shape}"
         raise argument_error(name, must, Described(received))
+    if labels.dtype == np.uint64 and labels.max() > np.iinfo(np.int64).max:
+        raise argument_error(name, "hold integers below 2**63", Described(f"labels up to {labels.max()}"))
     classes = np.unique(labels)
     if len(classes) < at_least:
         raise argument_error(name, "hold two classes or more", Described(f"{len(labels)} labels, all {classes[0]}"))
