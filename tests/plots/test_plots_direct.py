@@ -1,8 +1,10 @@
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 
 from vaelib.plots import label_line_ends, use_style
 from vaelib.plots.direct import spread
@@ -67,5 +69,20 @@ def test_no_line_at_all() -> None:
 
 def test_one_label_for_each_line() -> None:
     _, ax = plt.subplots()
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="^Argument `labels` must have one entry for each of 1 lines"):
         label_line_ends(ax, ax.plot([0, 1]), [])
+    with pytest.raises(ValueError, match="^Argument `labels` must have .* 0 lines. Received: labels=1 entries"):
+        label_line_ends(ax, [], ["a"])
+
+
+@pytest.mark.parametrize("lines", [5, [5], None, [Line2D([0], [0])]])
+def test_lines_must_be_drawn(lines: Any) -> None:
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="^Argument `lines` must be a list of lines that are drawn on Axes"):
+        label_line_ends(ax, lines, ["a"])
+
+
+@pytest.mark.parametrize("ax", [5, None])
+def test_labels_need_axes(ax: Any) -> None:
+    with pytest.raises(ValueError, match=f"^Argument `ax` must be a matplotlib Axes. Received: ax={ax}"):
+        label_line_ends(ax, [], [])

@@ -140,6 +140,12 @@ def test_three_axes_are_needed() -> None:
         plot_vae_history(LOSSES, axes=axes)
 
 
+@pytest.mark.parametrize("axes", [5, [1, 2, 3]])
+def test_what_is_no_axes(axes: Any) -> None:
+    with pytest.raises(ValueError, match="^Argument `axes` must be three Axes. Received: axes="):
+        plot_vae_history(LOSSES, axes=axes)
+
+
 def test_curves() -> None:
     ax = plot_curves({"constant": [1.0, 2.0], "linear": [1.0, 2.0, 3.0]}, ylabel="KL (nats per example)")
     assert [line.get_ydata().tolist() for line in ax.lines] == [[1.0, 2.0], [1.0, 2.0, 3.0]]
@@ -176,3 +182,20 @@ def test_a_curve_of_one_point_is_a_dot() -> None:
 def test_curves_that_cannot_be_drawn(arguments: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=f"`curves` must .*{message}|`curves` must {message}"):
         plot_curves(**arguments)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([[1, 2], [3]], "hold rows of equal length"),
+        ([[1, 2]], r"have the shape \(n,\)"),
+        (["a", "b"], "hold real numbers"),
+        ([0.0, np.nan], "hold only finite numbers"),
+        (5, r"have the shape \(n,\). Received: x=5"),
+    ],
+)
+def test_x_must_be_a_vector(x: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^Argument `x` must {message}"):
+        plot_curves({"a": [1.0, 2.0]}, x=x)
+    assert plt.get_fignums() == []

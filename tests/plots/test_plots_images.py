@@ -8,6 +8,7 @@ from vaelib.plots import plot_images, plot_reconstructions, plot_traversal
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((5, 8, 8, 1))
+TRAVERSAL = RNG.random((2, 3, 4, 4))
 
 
 def sheet(ax: Any) -> Any:
@@ -51,6 +52,12 @@ def test_titles_and_row_labels() -> None:
     assert ax.get_yticks().tolist() == [3.5, 14.5]
 
 
+def test_titles_may_be_an_array() -> None:
+    ax = plot_images(IMAGES, titles=np.arange(5), row_labels=np.array(["row"]))
+    assert texts(ax.texts) == list("01234")
+    assert texts(ax.get_yticklabels()) == ["row"]
+
+
 def test_reconstructions_lie_below_their_originals() -> None:
     ax = plot_reconstructions(IMAGES, 1 - IMAGES)
     picture = sheet(ax)
@@ -60,13 +67,12 @@ def test_reconstructions_lie_below_their_originals() -> None:
 
 
 def test_traversal_has_a_row_for_each_unit() -> None:
-    images = RNG.random((2, 3, 4, 4))
-    ax = plot_traversal(images, [-2, 0, 2], units=[5, 1])
-    np.testing.assert_array_equal(sheet(ax)[5:9, 10:14, 0], images[1, 2])
+    ax = plot_traversal(TRAVERSAL, [-2, 0, 2], units=[5, 1])
+    np.testing.assert_array_equal(sheet(ax)[5:9, 10:14, 0], TRAVERSAL[1, 2])
     assert texts(ax.get_yticklabels()) == ["unit 5", "unit 1"]
     assert texts(ax.get_xticklabels()) == ["-2", "0", "2"]
     assert ax.get_xlabel() == "z (standard deviations of the prior)"
-    assert texts(plot_traversal(images, [-2, 0, 2]).get_yticklabels()) == ["unit 0", "unit 1"]
+    assert texts(plot_traversal(TRAVERSAL, [-2, 0, 2]).get_yticklabels()) == ["unit 0", "unit 1"]
 
 
 @pytest.mark.parametrize(
@@ -75,10 +81,13 @@ def test_traversal_has_a_row_for_each_unit() -> None:
         (lambda: plot_images(np.zeros((3, 8))), r"`images` must have the shape \(n, height, width\)"),
         (lambda: plot_images(np.zeros((3, 8, 8, 2))), "`images` must have the shape"),
         (lambda: plot_images(np.full((1, 2, 2), np.nan)), "`images` must hold only finite numbers"),
-        (lambda: plot_images(IMAGES, titles=["a"]), "`titles` must have one entry for each image, 5"),
+        (
+            lambda: plot_images(IMAGES, titles=["a"]),
+            "`titles` must have one entry for each of 5 images. Received: titles=1 entries",
+        ),
         (
             lambda: plot_images(IMAGES, row_labels=["a", "b"]),
-            "`row_labels` must have one entry for each row, 1",
+            "`row_labels` must have one entry for each of 1 rows",
         ),
         (lambda: plot_images(IMAGES, columns=0), "`columns` must be an integer >= 1"),
         (
@@ -91,14 +100,24 @@ def test_traversal_has_a_row_for_each_unit() -> None:
         ),
         (
             lambda: plot_traversal(IMAGES[np.newaxis], [0, 1]),
-            "`values` must have one entry for each column, 5",
+            "`values` must have one entry for each of 5 columns",
         ),
         (
             lambda: plot_traversal(IMAGES[np.newaxis], range(5), units=[1, 2]),
-            "`units` must have one entry for each row",
+            "`units` must have one entry for each of 1 rows",
         ),
+        (
+            lambda: plot_images(IMAGES, titles=5),
+            "`titles` must have one entry for each of 5 images. Received: titles=5",
+        ),
+        (lambda: plot_images(IMAGES, titles="abcde"), "`titles` must have one entry for each of 5 images"),
+        (lambda: plot_images(IMAGES, row_labels=np.array(1)), "`row_labels` must have one entry for each of 1 rows"),
+        (lambda: plot_traversal(TRAVERSAL, [0, 1, 2], units=5), "`units` must have one entry .* Received: units=5"),
+        (lambda: plot_traversal(TRAVERSAL, [0, 1, 2], units="ab"), "`units` must have one .* Received: units='ab'"),
+        (lambda: plot_traversal(TRAVERSAL, [0, 1, 2], units=[0, "b"]), r"`units\[1\]` must be an integer >= 0"),
     ],
 )
 def test_images_that_cannot_be_drawn(draw: Any, message: Any) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^Argument {message}"):
         draw()
+    assert plt.get_fignums() == []

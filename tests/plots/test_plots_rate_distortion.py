@@ -37,6 +37,12 @@ def test_models_are_named_at_their_dots() -> None:
     ]
 
 
+def test_sums_of_small_types_do_not_wrap() -> None:
+    ax = plot_rate_distortion(np.array([200, 10], np.uint8), np.array([100, 50], np.uint8))
+    assert ax.lines[1].get_xy1() == (10.0, 50.0)
+    assert [text.get_text() for text in ax.texts] == ["lowest negative ELBO: 60 nats"]
+
+
 def test_one_model() -> None:
     ax = plot_rate_distortion([2.0], [-5.0], ["one"])
     assert [text.get_text() for text in ax.texts] == ["lowest negative ELBO: -3 nats", "one"]

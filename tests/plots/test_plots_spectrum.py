@@ -51,6 +51,20 @@ def test_no_more_directions_are_kept_than_there_are_units() -> None:
     assert [text.get_text() for text in ax.texts[1:]] == ["2 of 2 units kept", "3 of 6 directions above"]
 
 
+@pytest.mark.parametrize("order", [[5, 4, 3, 2, 1, 0], [3, 0, 5, 1, 4, 2]])
+@pytest.mark.parametrize("arguments", [{}, {"threshold": 0.2}, {"threshold": 0.2, "n_latents": 2}])
+def test_the_order_of_the_eigenvalues_does_not_matter(order: Any, arguments: Any) -> None:
+    sorted_, other = plot_spectrum(VALUES, **arguments), plot_spectrum(np.array(VALUES)[order], **arguments)
+    assert drawn(other) == drawn(sorted_)
+    assert [text.get_text() for text in other.texts] == [text.get_text() for text in sorted_.texts]
+
+
+def test_eigenvalues_as_eigvalsh_returns_them() -> None:
+    ax = plot_spectrum(np.linalg.eigvalsh(np.diag([4.0, 1.0, 2.0])), threshold=1.5, n_latents=1)
+    assert drawn(ax)[:2] == [([1], [4.0]), ([2, 3], [2.0, 1.0])]
+    assert [text.get_text() for text in ax.texts[1:]] == ["1 of 1 units kept", "2 of 3 directions above"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
@@ -64,3 +78,4 @@ def test_no_more_directions_are_kept_than_there_are_units() -> None:
 def test_spectra_that_cannot_be_drawn(arguments: Any, name: Any) -> None:
     with pytest.raises(ValueError, match=f"Argument `{name}` must"):
         plot_spectrum(**arguments)
+    assert plt.get_fignums() == []

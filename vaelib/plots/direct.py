@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
+from vaelib._checks import argument_error
+from vaelib.plots._arguments import given_axes, one_each
 from vaelib.plots.style import readable
 
 _LINE_SPACING = 1.2
@@ -22,9 +24,16 @@ def label_line_ends(ax: Axes, lines: Sequence[Line2D], labels: Sequence[str]) ->
 
     The lines may lie on `ax` or on a twin of it. Their limits are fixed, so call it when everything is drawn.
     Lines without a finite point get no label.
+
+    Raises:
+        ValueError: if `ax` is no Axes, `lines` are no drawn lines, or there is not one label for each.
     """
+    given_axes(ax)
+    if not isinstance(lines, Sequence) or not all(isinstance(line, Line2D) and line.axes for line in lines):
+        raise argument_error("lines", "be a list of lines that are drawn on Axes", lines)
+    names = one_each("labels", labels, len(lines), "lines")
     ends = []
-    for line, label in zip(lines, labels, strict=True):
+    for line, label in zip(lines, names, strict=True):
         own = cast(Axes, line.axes)
         own.set(xlim=own.get_xlim(), ylim=own.get_ylim())
         points = np.column_stack([np.asarray(data, dtype=np.float64) for data in line.get_data()])

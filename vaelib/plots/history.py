@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error
+from vaelib.plots._arguments import axes_or_new
 from vaelib.plots.direct import label_line_ends
 from vaelib.plots.style import COLOURS
 
@@ -51,6 +53,8 @@ def plot_vae_history(
     if axes is None:
         _, axes = plt.subplots(3, 1, sharex=True, figsize=(6.5, 7.0))
     panels = np.asarray(axes, dtype=object).ravel()
+    if not all(isinstance(ax, Axes) for ax in panels):
+        raise argument_error("axes", "be three Axes", axes)
     if len(panels) != 3:
         raise argument_error("axes", "be three Axes", Described(f"{len(panels)} of them"))
     epochs = columns["epoch"]
@@ -92,20 +96,21 @@ def plot_curves(
         log: True for a logarithmic y axis.
 
     Raises:
-        ValueError: if there is no curve, or a curve is empty or does not match `x`.
+        ValueError: if there is no curve, a curve is empty or does not match `x`, or `x` is no finite vector.
     """
     if not hasattr(curves, "items") or len(curves) == 0:
         raise argument_error("curves", "be a mapping from names to curves, at least one", curves)
-    if ax is None:
-        _, ax = plt.subplots()
-    lines = []
+    shared = None if x is None else finite_array("x", x, ndim=1, axes="(n,)")
+    drawn = []
     for name, values in curves.items():
         y = _column("curves", name, values)
-        at = np.arange(len(y)) if x is None else np.asarray(x)
+        at = np.arange(len(y)) if shared is None else shared
         if at.shape != y.shape:
             received = Described(f"{name!r} of shape {y.shape} with x of shape {at.shape}")
             raise argument_error("curves", "have one value for each x", received)
-        lines += ax.plot(at, y, marker="o" if len(y) == 1 else None)
+        drawn.append((at, y))
+    ax = axes_or_new(ax)
+    lines = [line for at, y in drawn for line in ax.plot(at, y, marker="o" if len(y) == 1 else None)]
     if log:
         ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from vaelib._arrays import Array, finite_array
 from vaelib._checks import Described, argument_error, positive_int
+from vaelib.plots._arguments import axes_or_new, one_each
 
 _WIDTH = 6.5
 
@@ -43,18 +42,18 @@ def plot_images(
     n, height, width, _ = pictures.shape
     columns = min(positive_int("columns", columns), n)
     rows = -(-n // columns)
-    _check_texts("titles", titles, n, "image")
-    _check_texts("row_labels", row_labels, rows, "row")
+    above = [] if titles is None else one_each("titles", titles, n, "images")
+    beside = [] if row_labels is None else one_each("row_labels", row_labels, rows, "rows")
     gap = _gap(width)
-    top = gap if titles is None else max(gap, round(0.4 * height))
+    top = max(gap, round(0.4 * height)) if above else gap
     grid = np.full((rows * columns, *pictures.shape[1:]), np.nan)
     grid[:n] = pictures
     ax = _draw(grid.reshape(rows, columns, *pictures.shape[1:]), ax, top, gap)
-    for i, title in enumerate(titles or ()):
+    for i, title in enumerate(above):
         row, column = divmod(i, columns)
         x, y = column * (width + gap) + (width - 1) / 2, row * (height + top) - 0.7
         ax.text(x, y, title, ha="center", va="bottom", size="small")
-    _label_rows(ax, row_labels or [], height, top)
+    _label_rows(ax, beside, height, top)
     return ax
 
 
@@ -93,16 +92,18 @@ def plot_traversal(
         ax: the Axes to draw on; by default a new figure's.
 
     Raises:
-        ValueError: if `images` are not such images, or `values` or `units` have another length.
+        ValueError: if `images` are not such images, `values` or `units` have another length, or a unit is no
+            integer >= 0.
     """
     pictures = _pictures("images", images, 5)
     rows, steps, height, width, _ = pictures.shape
-    z = finite_array("values", values, ndim=1, axes="(steps,)")
-    _check_texts("values", z, steps, "column")
-    _check_texts("units", units, rows, "row")
+    z = finite_array("values", values, ndim=1, axes="(steps,)").astype(np.float64)
+    one_each("values", z, steps, "columns")
+    chosen = range(rows) if units is None else one_each("units", units, rows, "rows")
+    numbers = [positive_int(f"units[{row}]", unit, minimum=0) for row, unit in enumerate(chosen)]
     gap = _gap(width)
     ax = _draw(pictures, ax, gap, gap)
-    _label_rows(ax, [f"unit {unit}" for unit in (range(rows) if units is None else units)], height, gap)
+    _label_rows(ax, [f"unit {unit}" for unit in numbers], height, gap)
     every = -(-steps // 9)
     centres = np.arange(steps) * (width + gap) + (width - 1) / 2
     ax.set_xticks(centres[::every], [f"{value:.3g}" for value in z[::every]])
@@ -122,12 +123,6 @@ def _pictures(name: str, images: npt.ArrayLike, ndim: int) -> Array:
     return pictures.astype(np.float64)
 
 
-def _check_texts(name: str, texts: Any, n: int, thing: str) -> None:
-    if texts is not None and len(texts) != n:
-        received = Described(f"{len(texts)} entries")
-        raise argument_error(name, f"have one entry for each {thing}, {n}", received)
-
-
 def _gap(width: int) -> int:
     return max(1, round(0.06 * width))
 
@@ -144,9 +139,8 @@ def _draw(grid: Array, ax: Axes | None, top: int, gap: int) -> Axes:
             y, x = row * (height + top), column * (width + gap)
             sheet[y : y + height, x : x + width, :3] = np.clip(picture, 0, 1)
             sheet[y : y + height, x : x + width, 3] = 1
-    if ax is None:
-        tall = _WIDTH * sheet.shape[0] / sheet.shape[1]
-        _, ax = plt.subplots(figsize=(_WIDTH, min(tall + 0.6, 1.5 * _WIDTH)))
+    tall = _WIDTH * sheet.shape[0] / sheet.shape[1]
+    ax = axes_or_new(ax, figsize=(_WIDTH, min(tall + 0.6, 1.5 * _WIDTH)))
     ax.imshow(sheet, interpolation="nearest")
     if top > gap:
         ax.set_ylim(sheet.shape[0] - 0.5, -top - 0.5)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error
+from vaelib.plots._arguments import axes_or_new, one_each
 from vaelib.plots.style import COLOURS, readable
 
 
@@ -35,17 +35,12 @@ def plot_rate_distortion(
 
     Source: Alemi et al. 2018, "Fixing a broken ELBO", arXiv 1711.00464.
     """
-    x = finite_array("rates", rates, ndim=1, axes="(n,)")
-    y = finite_array("distortions", distortions, ndim=1, axes="(n,)")
+    x = finite_array("rates", rates, ndim=1, axes="(n,)").astype(np.float64)
+    y = finite_array("distortions", distortions, ndim=1, axes="(n,)").astype(np.float64)
     if len(y) != len(x):
         raise argument_error("distortions", f"have one value for each of {len(x)} rates", Described(f"{len(y)} values"))
-    must = f"have one entry for each of {len(x)} models"
-    if isinstance(labels, str) or not (labels is None or hasattr(labels, "__len__")):
-        raise argument_error("labels", must, labels)
-    if labels is not None and len(labels) != len(x):
-        raise argument_error("labels", must, Described(f"{len(labels)} entries"))
-    if ax is None:
-        _, ax = plt.subplots()
+    names = [] if labels is None else one_each("labels", labels, len(x), "models")
+    ax = axes_or_new(ax)
     ax.plot(x, y, "o", color=COLOURS["accent"], markersize=5)
     best = int(np.argmin(x + y))
     ax.margins(0.1)
@@ -54,7 +49,7 @@ def plot_rate_distortion(
     # the corner of the highest sums, where few models lie
     lowest = f"lowest negative ELBO: {x[best] + y[best]:.4g} nats"
     ax.text(1, 1, lowest, transform=ax.transAxes, ha="right", va="top", color=readable(COLOURS["total_loss"]))
-    for i, name in enumerate(labels if labels is not None else ()):
+    for i, name in enumerate(names):
         ax.annotate(
             str(name),
             xy=(x[i], y[i]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error, finite_float, positive_int
+from vaelib.plots._arguments import axes_or_new
 from vaelib.plots.style import COLOURS, readable
 
 
@@ -27,26 +27,26 @@ def plot_spectrum(
     Eigenvalues below 1e-12 of the largest, which are rounding errors, are left out.
 
     Args:
-        eigenvalues: shape (D,), in squared units of the data, as `covariance_spectrum` returns them.
+        eigenvalues: shape (D,), in any order, in squared units of the data, as `covariance_spectrum` returns them.
         threshold: β · σ², > 0, in the same unit; None draws the spectrum alone.
         ax: the Axes to draw on; by default a new figure's.
         label: what is written at the threshold; by default its value.
         n_latents: the number of latent units; by default one for every direction.
 
     Raises:
-        ValueError: if `eigenvalues` is not a finite vector with a value above 0, or `threshold` is not > 0.
+        ValueError: if `eigenvalues` is not a finite vector with a value above 0, `threshold` is not > 0, or
+            `n_latents` is no integer >= 1.
     """
-    values = finite_array("eigenvalues", eigenvalues, ndim=1, axes="(D,)")
-    if values.max() <= 0:
-        received = Described(f"a largest value of {values.max():g}")
+    values = np.sort(finite_array("eigenvalues", eigenvalues, ndim=1, axes="(D,)").astype(np.float64))[::-1]
+    if values[0] <= 0:
+        received = Described(f"a largest value of {values[0]:g}")
         raise argument_error("eigenvalues", "hold a value above 0", received)
     limit = 0.0 if threshold is None else finite_float("threshold", threshold, minimum=0.0, exclusive=True)
-    if ax is None:
-        _, ax = plt.subplots()
-    index = 1 + np.arange(len(values))
-    drawn = values > 1e-12 * values.max()
-    above = values > limit
     units = len(values) if n_latents is None else positive_int("n_latents", n_latents)
+    ax = axes_or_new(ax)
+    index = 1 + np.arange(len(values))
+    drawn = values > 1e-12 * values[0]
+    above = values > limit
     kept = drawn & above & (index <= units)
     collapsed = drawn & ~kept
     ax.plot(index[kept], values[kept], "o", color=COLOURS["accent"], markersize=5)
