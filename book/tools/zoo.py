@@ -1,8 +1,8 @@
 """A zoo of trainings, each broken on purpose in one way or left alone, and what the diagnosis says of it.
 
 What is drawn of a training (data, split, sizes, learning rate, strength of the intervention) is a function of the
-stream, the label and the number. The thresholds of the diagnosis were set on the stream "thresholds" alone; the stream
-"test" makes `evidence/zoo.csv`.
+stream, the label and the number. Thresholds of the diagnosis and strengths of the interventions were set on the streams
+"thresholds" and "rehearsal"; the stream "test", which makes `evidence/zoo.csv`, was looked at once, after that.
 
 Usage: python book/tools/zoo.py [--stream thresholds --numbers 12 --output FILE]
 """
@@ -54,7 +54,7 @@ LABELS = (
     *("healthy", "collapsed", "partly collapsed", "exploding KL", "mis-scaled loss"),
     *("unfinished schedule", "dead log-variance gradient", "overfitting"),
 )
-STREAMS = {"thresholds": 1, "test": 2}
+STREAMS = {"thresholds": 1, "rehearsal": 2, "test": 3}
 NUMBERS = 48  # trainings of each label
 WORKERS = 2
 DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
@@ -145,11 +145,13 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
         setting["kl_weight"] *= as_sound_otherwise(draws, loss, x, units)
     elif label == "collapsed":
         threshold = predict_collapse(x, Objective(**loss), 1.0, units).collapse_weight
-        setting["kl_weight"] = draws.logarithmic(1.5, 9.0) * threshold
+        setting["kl_weight"] = draws.logarithmic(2.5, 10.0) * threshold
     elif label == "partly collapsed":
         beta, variance = partial_collapse(draws, x, units)
         loss = {"likelihood": "gaussian", "sigma2": variance}
         setting["kl_weight"] = beta
+        # a weight that is there from the start may collapse all of a model that a ramp leaves in part
+        setting["warm_up"], setting["warm_up_share"] = draws.one_of("linear", "cosine"), draws.uniform(0.5, 0.8)
     elif label == "exploding KL":
         kind = draws.one_of("tiny weight", "no weight", "tiny weight of means", p=(0.5, 0.2, 0.3))
         setting["kl_weight"] = 0.0 if kind == "no weight" else draws.logarithmic(1e-5, 1e-3)
@@ -164,7 +166,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
         form = draws.one_of("kl_clip", "hard", "soft")
         bounds = (draws.uniform(-1.0, -0.2), 2.0)
     elif label == "overfitting":
-        few = draws.integer(40, 100)
+        few = draws.integer(20, 50)
         dataset = Dataset(dataset.name, x[:few], dataset.x_val, dataset.x_test)
         setting |= {"hidden": (256, 128), "dropout": 0.0, "batch_norm": False, "restore_best": False}
         setting |= {"batch_size": 32, "steps": draws.integer(2000, 3000)}
@@ -182,7 +184,10 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
 def as_sound_otherwise(draws: Draws, loss: dict[str, Any], x: np.ndarray, units: int) -> float:
     """Gives a loss one of the forms that are as sound as the default; returns the factor of its KL weight."""
     kind = draws.one_of("default", "matched means", "matched variance", "free bits", p=(0.4, 0.2, 0.2, 0.2))
-    fitted = linear_vae_optimum(x, units, 1.0, "learned").sigma2
+    reached = min(
+        units, math.prod(x.shape[1:]) // 5
+    )  # a small network on few numbers does not reach a linear model's error
+    fitted = linear_vae_optimum(x, reached, 1.0, "learned").sigma2
     if kind == "free bits":
         loss["free_bits"] = draws.uniform(0.02, 0.2)
     elif loss["likelihood"] == "gaussian" and kind == "matched variance":
@@ -201,7 +206,7 @@ def partial_collapse(draws: Draws, x: np.ndarray, units: int) -> tuple[float, fl
     spectrum = covariance_spectrum(x)
     levels = np.geomspace(1e-6, 1.0, 2001) * spectrum[0]  # βσ²: the error of each unit kept
     errors = (np.minimum(spectrum[:units], levels[:, None]).sum(axis=1) + spectrum[units:].sum()) / spectrum.size
-    beta = draws.logarithmic(4.5, min(10.0, 0.75 * spectrum[0] / spectrum.mean()))
+    beta = draws.logarithmic(4.0, min(8.0, 0.6 * spectrum[0] / spectrum.mean()))
     error = errors[np.argmax(levels / errors >= beta)]
     return beta, float(f"{error:.4g}")
 
