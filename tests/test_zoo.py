@@ -14,7 +14,9 @@ from scipy.stats import binomtest
 
 from evidence import EVIDENCE
 
-TABLE = pd.read_csv(EVIDENCE / "zoo.csv").fillna({"findings": ""})
+TABLE = pd.read_csv(EVIDENCE / "zoo.csv").fillna(
+    dict.fromkeys(("findings", "findings_from_arrays_alone", "monitor"), "")
+)
 COLLAPSE = pd.read_csv(EVIDENCE / "collapse.csv")
 AGAIN = sorted(np.random.default_rng(2026).choice(len(TABLE), size=10, replace=False).tolist())
 COLLAPSE_AGAIN = sorted(np.random.default_rng(7).choice(len(COLLAPSE), size=3, replace=False).tolist())
@@ -51,6 +53,17 @@ def test_recall_and_precision_have_lower_bounds_of_85_percent(label: str) -> Non
 def test_no_healthy_model_is_called_collapsed_or_exploding() -> None:
     findings = TABLE.loc[TABLE["label"] == "healthy", "findings"]
     assert not findings.str.contains("collapsed|exploding").any()
+
+
+def test_no_healthy_model_looks_collapsed_or_exploding_from_its_arrays_alone() -> None:
+    alone = TABLE.loc[TABLE["label"] == "healthy", "findings_from_arrays_alone"]
+    assert not alone.str.contains("collapsed|exploding").any()
+
+
+def test_the_monitor_speaks_of_collapsed_models_and_hardly_of_healthy_ones() -> None:
+    monitor = TABLE["monitor"]
+    assert (monitor[TABLE["label"] == "collapsed"].str.contains("collapsed")).mean() > 0.95
+    assert (monitor[TABLE["label"] == "healthy"] != "").mean() < 0.1
 
 
 @pytest.mark.parametrize("index", AGAIN)

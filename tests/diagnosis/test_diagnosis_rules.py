@@ -1,13 +1,16 @@
 """Each rule on arrays whose answer is known: linear VAEs at their optimum, and small changes to them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from linear_arrays import VARIANCES, gaussian_data, optimum
 
 from vaelib import CyclicalBetaScheduler, LinearBetaScheduler, diagnose_arrays, linear_vae_optimum
+from vaelib.diagnosis._rules import RULES
 
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DATA = gaussian_data()
 BEST = linear_vae_optimum(DATA, 6, 1.0, "learned").sigma2  # 0.05: what the last four directions leave
 
@@ -334,6 +337,11 @@ def test_an_exploding_kl_explains_a_worse_validation_figure():
     arrays = optimum(DATA, 0.05)
     arrays["z_mean"] = 3 * arrays["z_mean"]
     assert diagnose_arrays(**arrays, history={"val_negative_elbo": [100.0, 50.0, 70.0]}).names == ("exploding KL",)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_the_chapter_of_each_finding_exists(rule):
+    assert (NOTEBOOKS / f"{rule.chapter}.ipynb").is_file()
 
 
 def test_several_findings_come_causes_first():

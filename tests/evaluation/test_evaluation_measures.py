@@ -146,7 +146,8 @@ def test_refuses(changed, message):
 def test_a_class_that_training_lacks_is_refused():
     y = np.arange(20) % 2
     data = Dataset("d", examples(20), examples(20, 1), examples(20, 2), y, y, np.full(20, 7))
-    with pytest.raises(ValueError, match=r"^Argument `dataset.y_test` must hold only classes of y_train. Received: .*\[7\]"):
+    message = r"^Argument `dataset.y_test` must hold only classes of y_train. Received: .*\[7\]"
+    with pytest.raises(ValueError, match=message):
         measures(reused(plain_vae), data, samples=0)
 
 
