@@ -29,7 +29,7 @@ class DciScores(NamedTuple):
     completeness: float
     informativeness_train: float
     informativeness_test: float
-    importance: Matrix
+    importance: npt.NDArray[np.float64]
 
 
 def factor_information(z_mean: npt.ArrayLike, factors: npt.ArrayLike, bins: int = 20) -> Matrix:
