@@ -27,12 +27,12 @@ install: $(VENV)/.installed ## everything pinned in requirements.lock, into .ven
 book: _build/.book ## the rendered book in _build/html (0:20)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (8:50)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (12:30)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (1:50)
+notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
 
-zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (25:00)
+zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (24:00)
 	$(PY) book/tools/zoo.py
 	$(PY) book/tools/collapse_predictions.py
 

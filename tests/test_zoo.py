@@ -95,7 +95,7 @@ def test_a_drawn_setting_is_a_function_of_its_number() -> None:
 @pytest.mark.parametrize("beta_at", [2, 5])
 def test_a_held_variance_is_the_error_of_its_own_partial_collapse(beta_at: int) -> None:
     """At βσ² = τ the linear optimum leaves Σ min(λ_i, τ) / D on its units, which is the σ² held."""
-    x = np.random.default_rng(beta_at).normal(size=(300, 12)) * np.geomspace(5, 0.1, 12)
+    x = np.random.default_rng(beta_at).normal(size=(300, 60)) * np.geomspace(5, 0.05, 60)
     beta, variance = zoo.partial_collapse(zoo.Draws("thresholds", "healthy", beta_at), x, 6)
     spectrum = zoo.covariance_spectrum(x)
     left = np.append(np.minimum(spectrum[:6], beta * variance), spectrum[6:]).mean()
