@@ -11,6 +11,7 @@ from vaelib.data import Dataset
 from vaelib.evaluation.importance import importance_weighted_bound
 from vaelib.evaluation.terms import example_terms, fit_sigma2, negative_elbo
 from vaelib.metrics import (
+    Elbo,
     SampleQuality,
     active_units,
     chance_accuracy,
@@ -90,32 +91,31 @@ def measures(
         boolean(name, choice)
     if len(dataset.x_test) < 2:
         raise argument_error("dataset", "hold two test examples or more", dataset)
-    sigma2 = fit_sigma2(model, train) if model.objective.has_sigma2 else None
-    terms, elbo = example_terms(model, test), negative_elbo(model, test, sigma2)
+    terms, elbo, elbo_train = example_terms(model, test), *_elbos(model, train, test)
     found: dict[str, Any] = {
         "active_units": active_units(terms.z_mean),
         "kl_per_unit": terms.kl.mean(axis=0, dtype="float64"),
         "rate": elbo.kl,
         "distortion": elbo.reconstruction,
         "negative_elbo": elbo.negative_elbo,
-        "train_test_gap": elbo.negative_elbo - negative_elbo(model, train, sigma2).negative_elbo,
+        "train_test_gap": elbo.negative_elbo - elbo_train.negative_elbo,
     }
-    if sigma2 is not None:
-        found["sigma2"] = sigma2
+    if elbo.sigma2 is not None:
+        found["sigma2"] = elbo.sigma2
     if samples:
-        found["importance_weighted_bound"] = importance_weighted_bound(model, test, sigma2, samples, seed)
+        found["importance_weighted_bound"] = importance_weighted_bound(model, test, elbo.sigma2, samples, seed)
     if len(model.group_dims) == 1:
         information = mutual_information(terms.z_mean, terms.z_log_var, seed=seed)
         found["mutual_information"] = information.value
         found["mutual_information_ceiling"] = information.ceiling
-    labels, codes = _classes(dataset), example_terms(model, train).z_mean
+    labels, factors, factors_test = _classes(dataset), dataset.factors_train, dataset.factors_test
+    codes = example_terms(model, train).z_mean
     try:
         if labels is not None and probe:
             found["linear_probe_accuracy"] = linear_probe_accuracy(codes, labels[0], terms.z_mean, labels[1])
             found["chance_accuracy"] = chance_accuracy(*labels)
         if labels is not None and frechet:
             found["frechet_distance"], found["frechet_floor"], _ = sample_quality(model, dataset, seed=seed)
-        factors, factors_test = dataset.factors_train, dataset.factors_test
         if disentanglement and factors is not None and factors_test is not None:
             found["mutual_information_gap"] = mutual_information_gap(codes, factors)
             found["sap_score"] = sap_score(codes, factors, terms.z_mean, factors_test)
@@ -138,9 +138,8 @@ def train_test_gap(model: VAE, dataset: Dataset) -> float:
     Raises:
         ValueError: if `model` is no VAE of vaelib, or `dataset` no data of it.
     """
-    train, test = _parts(model, dataset)
-    sigma2 = fit_sigma2(model, train) if model.objective.has_sigma2 else None
-    return negative_elbo(model, test, sigma2).negative_elbo - negative_elbo(model, train, sigma2).negative_elbo
+    elbo, elbo_train = _elbos(model, *_parts(model, dataset))
+    return elbo.negative_elbo - elbo_train.negative_elbo
 
 
 def sample_quality(model: VAE, dataset: Dataset, *, seed: int = 0) -> SampleQuality:
@@ -174,6 +173,12 @@ def _parts(model: VAE, dataset: Dataset) -> tuple[Any, Any]:
     if not isinstance(dataset, Dataset):
         raise argument_error("dataset", "be a vaelib.Dataset", Described(type(dataset).__name__), "See load_dataset.")
     return model.inputs.of_dataset(dataset, "train"), model.inputs.of_dataset(dataset, "test")
+
+
+def _elbos(model: VAE, train: Any, test: Any) -> tuple[Elbo, Elbo]:
+    """Returns the negative ELBO of the test data and of the training data, to which σ² is fitted."""
+    sigma2 = fit_sigma2(model, train) if model.objective.has_sigma2 else None
+    return negative_elbo(model, test, sigma2), negative_elbo(model, train, sigma2)
 
 
 def _classes(dataset: Dataset) -> tuple[Any, Any] | None:
