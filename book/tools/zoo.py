@@ -1,8 +1,8 @@
 """A zoo of trainings, each broken on purpose in one way or left alone, and what the diagnosis says of it.
 
 What is drawn of a training (data, split, sizes, learning rate, strength of the intervention) is a function of the
-stream, the label and the number. Thresholds of the diagnosis and strengths of the interventions were set on the streams
-"thresholds" and "rehearsal"; the stream "test", which makes `evidence/zoo.csv`, was looked at once, after that.
+stream, the label and the number. Thresholds of the diagnosis and strengths of the interventions were set on the first
+three streams; the stream "test", which makes `evidence/zoo.csv`, was looked at once, after that.
 
 Usage: python book/tools/zoo.py [--stream thresholds --numbers 12 --output FILE]
 """
@@ -54,8 +54,8 @@ LABELS = (
     *("healthy", "collapsed", "partly collapsed", "exploding KL", "mis-scaled loss"),
     *("unfinished schedule", "dead log-variance gradient", "overfitting"),
 )
-STREAMS = {"thresholds": 1, "rehearsal": 2, "test": 3}
-NUMBERS = 48  # trainings of each label
+STREAMS = {"thresholds": 1, "rehearsal": 2, "first-test": 3, "test": 4}
+NUMBERS = 72  # trainings of each label
 WORKERS = 2
 DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
 SIZES = {"digits": (600, 1000, 1797), "sprites": (800, 1500), "breast_cancer": (569,)}
@@ -140,6 +140,8 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
     x, units = dataset.x_train, setting["latent_dim"]
     n_pixels = math.prod(dataset.input_shape)
     loss: dict[str, Any] = {"likelihood": setting["likelihood"]}
+    if "bernoulli" in setting["likelihood"]:  # without a ramp such a model may collapse at β = 1, by itself
+        setting["warm_up"], setting["warm_up_share"] = draws.one_of("linear", "cosine"), draws.uniform(0.3, 0.5)
     bounds, form = (-12.0, 8.0), setting["bounds"]
     if label == "healthy":
         setting["kl_weight"] *= as_sound_otherwise(draws, loss, x, units)
@@ -160,8 +162,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
             fitted = linear_vae_optimum(x, units, 1.0, "learned").sigma2
             setting["kl_weight"] *= 2 * fitted * units / n_pixels  # the weight at which β is 1
     elif label == "mis-scaled loss":
-        kind = draws.one_of("both means", "mean error", "wide", "narrow", "mean likelihood")
-        loss, setting["kl_weight"] = mis_scaled_loss(kind, draws, x, units), 1.0
+        loss, setting["kl_weight"] = mis_scaled_loss(draws, x, units), 1.0
     elif label == "dead log-variance gradient":
         form = draws.one_of("kl_clip", "hard", "soft")
         bounds = (draws.uniform(-1.0, -0.2), 2.0)
@@ -184,10 +185,7 @@ def prepared(stream: str, label: str, number: int) -> tuple[dict[str, Any], Data
 def as_sound_otherwise(draws: Draws, loss: dict[str, Any], x: np.ndarray, units: int) -> float:
     """Gives a loss one of the forms that are as sound as the default; returns the factor of its KL weight."""
     kind = draws.one_of("default", "matched means", "matched variance", "free bits", p=(0.4, 0.2, 0.2, 0.2))
-    reached = min(
-        units, math.prod(x.shape[1:]) // 5
-    )  # a small network on few numbers does not reach a linear model's error
-    fitted = linear_vae_optimum(x, reached, 1.0, "learned").sigma2
+    fitted = reachable_variance(x, units)
     if kind == "free bits":
         loss["free_bits"] = draws.uniform(0.02, 0.2)
     elif loss["likelihood"] == "gaussian" and kind == "matched variance":
@@ -198,6 +196,12 @@ def as_sound_otherwise(draws: Draws, loss: dict[str, Any], x: np.ndarray, units:
     return 1.0
 
 
+def reachable_variance(x: np.ndarray, units: int) -> float:
+    """Returns the decoder variance that a linear model fits at β = 1 with the units that a small network will use."""
+    # on few numbers a small network does not reach the error of a linear model with all units
+    return linear_vae_optimum(x, min(units, math.prod(x.shape[1:]) // 5), 1.0, "learned").sigma2
+
+
 def partial_collapse(draws: Draws, x: np.ndarray, units: int) -> tuple[float, float]:
     """Returns a KL weight and the decoder variance, to be held, that a linear model leaves as its error under it.
 
@@ -206,13 +210,18 @@ def partial_collapse(draws: Draws, x: np.ndarray, units: int) -> tuple[float, fl
     spectrum = covariance_spectrum(x)
     levels = np.geomspace(1e-6, 1.0, 2001) * spectrum[0]  # βσ²: the error of each unit kept
     errors = (np.minimum(spectrum[:units], levels[:, None]).sum(axis=1) + spectrum[units:].sum()) / spectrum.size
-    beta = draws.logarithmic(4.0, min(8.0, 0.6 * spectrum[0] / spectrum.mean()))
+    beta = draws.logarithmic(3.5, min(8.0, 0.5 * spectrum[0] / spectrum.mean()))
     error = errors[np.argmax(levels / errors >= beta)]
     return beta, float(f"{error:.4g}")
 
 
-def mis_scaled_loss(kind: str, draws: Draws, x: np.ndarray, units: int) -> dict[str, Any]:
+def mis_scaled_loss(draws: Draws, x: np.ndarray, units: int) -> dict[str, Any]:
     """Returns the arguments of an objective whose scales make a KL weight of 1 something else."""
+    n_pixels, reachable = math.prod(x.shape[1:]), reachable_variance(x, units)
+    kinds = ["mean error", "wide", "narrow", "mean likelihood"]
+    if n_pixels / units / (2 * reachable) > 8:  # both means are a β of n_pixels / units at a variance of ½
+        kinds.append("both means")
+    kind = draws.one_of(*kinds)
     if kind == "both means":
         return {"likelihood": "mse", "reconstruction_scale": "mean", "kl_scale": "mean"}
     if kind == "mean error":
@@ -222,10 +231,7 @@ def mis_scaled_loss(kind: str, draws: Draws, x: np.ndarray, units: int) -> dict[
     if kind == "wide":
         variance = float(x.reshape(len(x), -1).var(axis=0).mean())
         return {"likelihood": "gaussian", "sigma2": draws.logarithmic(4.0, 20.0) * variance}
-    return {
-        "likelihood": "gaussian",
-        "sigma2": linear_vae_optimum(x, units, 1.0, "learned").sigma2 / draws.logarithmic(10.0, 1000.0),
-    }
+    return {"likelihood": "gaussian", "sigma2": reachable / draws.logarithmic(10.0, 1000.0)}
 
 
 def schedule(label: str, setting: dict[str, Any], draws: Draws) -> Any:
