@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from sklearn.datasets import load_digits
 
 from vaelib import Objective, collapse_weight, linear_vae_optimum, predict_collapse
-from vaelib.collapse_prediction import _MIN_SIGMA2, _continuous_bernoulli_variance
-from vaelib.likelihood import MIN_SIGMA2
+from vaelib._loss_arguments import MIN_SIGMA2
+from vaelib.collapse_prediction import _continuous_bernoulli_variance
 
 X = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])  # variances 2 and ½
 # three binary pixels, means ½, ½, ¾; the first two agree in three examples of four
@@ -45,7 +45,6 @@ def test_fitted_variance_by_hand(weight, kept, sigma2, name):
 
 
 def test_a_fitted_variance_stops_at_its_floor():
-    assert _MIN_SIGMA2 == MIN_SIGMA2
     found = predict_collapse(X, Objective(), 0.5, latent_dim=2)  # two units of two: unbounded below
     assert (found.units_kept, found.sigma2) == (2, MIN_SIGMA2)
     tiny = predict_collapse(1e-4 * X, Objective(), 1e-4, latent_dim=2)  # all variance lies below the floor

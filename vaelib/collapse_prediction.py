@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,11 +10,11 @@ import numpy.typing as npt
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error, finite_float, positive_int
+from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.linear_optimum import optimal_variance
 from vaelib.theory import covariance_spectrum
 
 _Array = npt.NDArray[np.float64]
-_MIN_SIGMA2 = math.exp(-12)  # the floor of every σ² of an Objective, whose own module needs Keras
 
 
 @runtime_checkable
@@ -119,8 +118,8 @@ def predict_collapse(x: npt.ArrayLike, objective: Any, kl_weight: float, latent_
     s_r, s_k = objective.scales(len(eigenvalues), units)
     at_collapse = sigma2
     if isinstance(sigma2, str):
-        sigma2 = max(optimal_variance(eigenvalues, units, weight * s_k / s_r)[0], _MIN_SIGMA2)
-        at_collapse = max(float(eigenvalues.mean()), _MIN_SIGMA2)
+        sigma2 = max(optimal_variance(eigenvalues, units, weight * s_k / s_r)[0], MIN_SIGMA2)
+        at_collapse = max(float(eigenvalues.mean()), MIN_SIGMA2)
     spectrum = eigenvalues / (sigma2 or 1.0)
     collapse_weight = float(eigenvalues[0] / (at_collapse or 1.0)) * s_r / s_k
     collapses = weight >= collapse_weight

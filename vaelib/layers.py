@@ -10,6 +10,7 @@ from keras import ops
 
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error, boolean, finite_float, one_of, positive_int
+from vaelib._loss_arguments import checked_bounds
 from vaelib.data.checks import check_examples
 from vaelib.randomness import initializer
 
@@ -73,7 +74,7 @@ def bounded_log_var(z_log_var: Any, bounds: tuple[float, float], form: str = "ha
     [-4.0, 0.0, 4.0]
     """
     z_log_var = numbers("z_log_var", z_log_var)
-    lower, upper = check_bounds("bounds", () if bounds is None else bounds) or bounds
+    lower, upper = checked_bounds("bounds", () if bounds is None else bounds) or bounds
     if one_of("form", form, BOUNDS) == "hard":
         return ops.clip(z_log_var, lower, upper)
     middle, half = (lower + upper) / 2, (upper - lower) / 2
@@ -126,7 +127,7 @@ class GaussianHeads(keras.layers.Layer):
         self.part = part
         self.initializer = initializer
         self.l2 = finite_float("head_l2", l2, minimum=0)
-        self.log_var_bounds = check_bounds("log_var_bounds", log_var_bounds)
+        self.log_var_bounds = checked_bounds("log_var_bounds", log_var_bounds)
         self.log_var_form = one_of("log_var_form", log_var_form, BOUNDS)
         if self.log_var_bounds is None and self.log_var_form != "hard":
             raise argument_error("log_var_form", "be left out without log_var_bounds", log_var_form)
@@ -189,22 +190,6 @@ class GaussianHeads(keras.layers.Layer):
         """Returns the arguments that rebuild the layer."""
         own = {"latent_dim": self.latent_dim, "seed": self.seed, "part": self.part}
         return {**super().get_config(), **own, **self.options()}
-
-
-def check_bounds(name: str, bounds: Any) -> tuple[float, float] | None:
-    """Returns (lower, upper) as floats, or raises if they are no pair of finite numbers with lower < upper."""
-    if bounds is None:
-        return None
-    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
-        raise argument_error(name, "be a pair (lower, upper), such as (-20.0, 2.0), or None", bounds)
-    must = "be a pair (lower, upper) of finite numbers with lower < upper"
-    try:
-        lower, upper = (finite_float(name, bound) for bound in bounds)
-    except ValueError:
-        raise argument_error(name, must, bounds) from None
-    if lower >= upper:
-        raise argument_error(name, must, bounds)
-    return lower, upper
 
 
 def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Any:

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from vaelib._checks import Described, argument_error, finite_float, one_of
-
-LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
-MIN_LOG_SIGMA2 = -12.0  # log σ >= -6 (σ-VAE): keeps the likelihood bounded when an error reaches zero
-MIN_SIGMA2 = math.exp(MIN_LOG_SIGMA2)
+from vaelib._checks import Described, argument_error
+from vaelib._loss_arguments import MIN_LOG_SIGMA2
 
 
 def gaussian_nll(squared_error: Any, n_pixels: int, log_sigma2: Any) -> Any:
@@ -62,20 +59,6 @@ def check_support(likelihood: str, name: str, x: np.ndarray) -> None:
             Described(f"values from {x.min():g} to {x.max():g}"),
             "Rescale the data, or use likelihood='gaussian'.",
         )
-
-
-def checked_sigma2(value: Any) -> str | float:
-    """Returns σ² as `Objective` keeps it: "optimal", "learned" or a number, or raises."""
-    if value is None:
-        return "optimal"
-    if isinstance(value, str):
-        return one_of("sigma2", value, ("optimal", "learned"))
-    return fixed_sigma2(value)
-
-
-def fixed_sigma2(value: Any, remedy: str = "") -> float:
-    """Returns σ² as a float, or raises if it is no number or below the floor, where it would count as exp(−12)."""
-    return finite_float("sigma2", value, minimum=MIN_SIGMA2, remedy=f"exp(−12) is the floor of every σ². {remedy}")
 
 
 def _sum_pixels(values: Any) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from vaelib._checks import argument_error, finite_float, one_of, positive_int
+from vaelib._loss_arguments import LIKELIHOODS, checked_bounds, checked_scale, checked_sigma2, scale_factor
 from vaelib.kl import Latents, gaussian_kl
-from vaelib.layers import check_bounds
-from vaelib.likelihood import LIKELIHOODS, check_support, checked_sigma2, distortion, expected_x, gaussian_nll
+from vaelib.likelihood import check_support, distortion, expected_x, gaussian_nll
 
 
 class Terms(NamedTuple):
@@ -96,15 +96,15 @@ class Objective:
             self.sigma2 = None
         else:
             raise argument_error("sigma2", f"be left out with likelihood={likelihood!r}, which has no σ²", sigma2)
-        self.reconstruction_scale = _scale("reconstruction_scale", reconstruction_scale)
-        self.kl_scale = _scale("kl_scale", kl_scale)
+        self.reconstruction_scale = checked_scale("reconstruction_scale", reconstruction_scale)
+        self.kl_scale = checked_scale("kl_scale", kl_scale)
         self.free_bits = None if free_bits is None else finite_float("free_bits", free_bits, minimum=0)
         self.capacity = None if capacity is None else finite_float("capacity", capacity, minimum=0)
         if self.free_bits is not None and self.capacity is not None:
             raise argument_error(
                 "capacity", "be left out with free_bits: the loss has one transform of the KL", capacity
             )
-        self.kl_clip = check_bounds("kl_clip", kl_clip)
+        self.kl_clip = checked_bounds("kl_clip", kl_clip)
 
     @property
     def has_sigma2(self) -> bool:
@@ -193,7 +193,7 @@ class Objective:
 
     def scales(self, n_pixels: int, n_latents: int) -> tuple[float, float]:
         """Returns the two scale factors (s_r, s_k) as numbers."""
-        return _factor(self.reconstruction_scale, n_pixels), _factor(self.kl_scale, n_latents)
+        return scale_factor(self.reconstruction_scale, n_pixels), scale_factor(self.kl_scale, n_latents)
 
     def effective_beta(self, kl_weight: float, n_pixels: int, n_latents: int) -> float:
         """Returns the β of the negative ELBO that this loss equals, up to a factor: kl_weight · s_k / s_r.
@@ -240,13 +240,3 @@ class Objective:
         return isinstance(other, Objective) and self.get_config() == other.get_config()
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _scale(name: str, value: Any) -> str | float:
-    if isinstance(value, str):
-        return one_of(name, value, ("sum", "mean"))
-    return finite_float(name, value, minimum=0, exclusive=True)
-
-
-def _factor(scale: str | float, size: int) -> float:
-    return {"sum": 1.0, "mean": 1 / size}[scale] if isinstance(scale, str) else scale

@@ -46,9 +46,9 @@ def with_nan(name):
     ({"training": {"kl_scale": "batch"}}, "`training['kl_scale']` must be one of 'sum', 'mean'"),
     ({"training": {"kl_scale": 0}}, "`training['kl_scale']` must be a finite number > 0"),
     ({"training": {"reconstruction_scale": [1]}}, "`training['reconstruction_scale']` must be"),
-    ({"training": {"kl_clip": (2.0, -2.0)}}, "`training['kl_clip']` must be a pair (lower, upper) with lower < upper."),
-    ({"training": {"log_var_bounds": 3.0}}, "`training['log_var_bounds']` must have the shape (2,)"),
-    ({"training": {"log_var_bounds": (0.0, np.inf)}}, "`training['log_var_bounds']` must hold only finite numbers."),
+    ({"training": {"kl_clip": (2.0, -2.0)}}, "`training['kl_clip']` must be a pair (lower, upper) of finite numbers with lower < upper."),
+    ({"training": {"log_var_bounds": 3.0}}, "`training['log_var_bounds']` must be a pair (lower, upper), such as"),
+    ({"training": {"log_var_bounds": (0.0, np.inf)}}, "`training['log_var_bounds']` must be a pair (lower, upper) of finite numbers"),
     ({"training": {"log_var_form": "firm"}}, "`training['log_var_form']` must be one of 'hard', 'soft'"),
     ({"training": {"schedule": 1.0}}, "`training['schedule']` must be a callable from an epoch to beta."),
     ({"z_mean": np.ma.masked_equal(ARRAYS["z_mean"], ARRAYS["z_mean"][0, 0])}, "`z_mean` must hold no masked values."),
@@ -131,5 +131,5 @@ def test_notebook_display_says_the_same_and_escapes_it():
     html = Diagnosis((FOUND,), {"overfitting": "needs a history"}, {"rate": 0.12345})._repr_html_()
     for part in ("Verdict: collapsed", "&lt;are&gt;", "Lower the weight to 0.1.", "03-kl-collapse", "needs a history"):
         assert part in html
-    assert "<table>" in html
-    assert "<table>" not in Diagnosis(())._repr_html_()
+    assert "<ol>" in html
+    assert "<ol>" not in Diagnosis(())._repr_html_()

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vaelib import likelihood
 from vaelib.metrics import (
     Elbo,
     distortion,
@@ -15,7 +14,6 @@ from vaelib.metrics import (
     negative_elbo_arrays,
     optimal_sigma2,
 )
-from vaelib.metrics.likelihood import MIN_SIGMA2
 
 RNG = np.random.default_rng(0)
 X = RNG.random((30, 4, 3))
@@ -23,10 +21,6 @@ OUTPUT = X + RNG.normal(0, 0.3, X.shape)
 BINARY = (X > 0.4).astype("float32")
 PROBABILITY = RNG.random(X.shape)
 MEAN, LOG_VAR = RNG.normal(size=(2, 30, 5))
-
-
-def test_the_floor_is_that_of_the_models() -> None:
-    assert MIN_SIGMA2 == likelihood.MIN_SIGMA2
 
 
 def test_sigma2_is_the_mean_squared_error_and_the_most_likely() -> None:

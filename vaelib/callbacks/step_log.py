@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from vaelib.likelihood import MIN_SIGMA2
+from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.models.vae import VAE, require_vae
 from vaelib.steps import log_columns
 

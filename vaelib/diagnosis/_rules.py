@@ -122,12 +122,9 @@ def dead_gradient(case: Case) -> tuple[str, str] | None:
 
 def exploding(case: Case) -> tuple[str, str] | None:
     """Codes cost far more nats than the data supports."""
-    last, beta = case.last_kl, case.effective_beta
-    excess = EXCESS_OUTSIDE if case.second_moment > SECOND_MOMENT else EXCESS_KL
-    if beta is not None and beta < LOW_BETA:
-        excess = EXCESS_AT_LOW_BETA
-    if max(case.rate, last) <= case.supported_rate + excess * case.latent_dim:
+    if not _explodes(case):
         return None
+    last, beta = case.last_kl, case.effective_beta
     end = f", {last:.4g} at the end of training" if last > 1.05 * case.rate else ""
     evidence = (
         f"The KL is {case.rate:.4g} nats{end}, where a linear model at β = 1 with the same error needs "
@@ -144,10 +141,7 @@ def exploding(case: Case) -> tuple[str, str] | None:
 
 def collapsed(case: Case) -> tuple[str, str] | None:
     """Next to nothing of what the data supports is encoded: in nats paid, or told by the means over their noise."""
-    if case.supported_rate < SUPPORTED:
-        return None
-    _require_error(case)
-    return _too_little(case) if min(case.rate, case.information) < COLLAPSED * case.supported_rate else None
+    return _too_little(case) if _is_collapsed(case) else None
 
 
 def partly_collapsed(case: Case) -> tuple[str, str] | None:
@@ -155,7 +149,7 @@ def partly_collapsed(case: Case) -> tuple[str, str] | None:
     likelihood, beta = case.facts.likelihood, case.effective_beta
     is_known = beta is not None and beta > HIGH_BETA
     limit = HIGH_BETA if is_known else HIGH_ALONE
-    if case.supported_rate < SUPPORTED or collapsed(case) or case.apparent_beta <= limit:
+    if case.supported_rate < SUPPORTED or _is_collapsed(case) or case.apparent_beta <= limit:
         return None
     if likelihood is None and case.in_unit_interval:
         raise NotAssessed("needs training['likelihood'] for data in [0, 1]")
@@ -180,7 +174,7 @@ def overfitting(case: Case) -> tuple[str, str] | None:
     first = float(np.median(finite[: min(3, max(1, len(finite) // 3))]))
     end = float(np.median(finite[-math.ceil(LAST * len(finite)) :]))
     lost, gained = end - float(values[best]), first - float(values[best])
-    if lost <= WORSENED * max(gained, unit) or exploding(case):
+    if lost <= WORSENED * max(gained, unit) or _explodes(case):
         return None
     evidence = f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} after epoch {best + 1}."
     return evidence, (
@@ -225,9 +219,21 @@ def _tied(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return bound, 0.0 if is_constant or tied.sum() < TIES else float(tied.mean())
 
 
-def _require_error(case: Case) -> None:
+def _explodes(case: Case) -> bool:
+    """Whether the KL, or that at the end of the history, exceeds what the data supports by too many nats a unit."""
+    excess = EXCESS_OUTSIDE if case.second_moment > SECOND_MOMENT else EXCESS_KL
+    if case.effective_beta is not None and case.effective_beta < LOW_BETA:
+        excess = EXCESS_AT_LOW_BETA
+    return max(case.rate, case.last_kl) > case.supported_rate + excess * case.latent_dim
+
+
+def _is_collapsed(case: Case) -> bool:
+    """Whether next to nothing of what the data supports is encoded."""
+    if case.supported_rate < SUPPORTED:
+        return False
     if case.squared_error == 0:
         raise NotAssessed("needs reconstructions with an error above 0")
+    return min(case.rate, case.information) < COLLAPSED * case.supported_rate
 
 
 def _too_little(case: Case) -> tuple[str, str]:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from vaelib._arrays import LARGEST, finite_array
 from vaelib._checks import Described, argument_error, finite_float, known_keys, one_of
+from vaelib._loss_arguments import LIKELIHOODS, checked_bounds, checked_scale, scale_factor
 from vaelib.schedules.base import require_schedule
 
-LIKELIHOODS = ("gaussian", "mse", "bernoulli", "continuous_bernoulli")
 _KEYS = (
     *("kl_weight", "likelihood", "sigma2", "reconstruction_scale", "kl_scale"),
     *("log_var_bounds", "log_var_form", "kl_clip", "schedule"),
@@ -37,7 +37,7 @@ class TrainingFacts:
 
     def scales(self, n_pixels: int, latent_dim: int) -> tuple[float, float]:
         """The factors (s_r, s_k) of the two terms, each a sum over pixels or units."""
-        return _factor(self.reconstruction_scale, n_pixels), _factor(self.kl_scale, latent_dim)
+        return scale_factor(self.reconstruction_scale, n_pixels), scale_factor(self.kl_scale, latent_dim)
 
     def scaling(self, mse: float, n_pixels: int, latent_dim: int) -> float:
         """β at a KL weight of 1, once the likelihood is the one that fits the error `mse` for each number in x."""
@@ -58,14 +58,10 @@ def training_facts(training: Any) -> TrainingFacts:
     facts["sigma2"] = _sigma2(facts.get("sigma2"), facts.get("likelihood", "gaussian"))
     for key in ("reconstruction_scale", "kl_scale"):
         if key in facts:
-            name = f"training[{key!r}]"
-            if isinstance(facts[key], str):
-                facts[key] = one_of(name, facts[key], ("sum", "mean"))
-            else:
-                facts[key] = finite_float(name, facts[key], minimum=0.0, exclusive=True)
+            facts[key] = checked_scale(f"training[{key!r}]", facts[key])
     for key in ("log_var_bounds", "kl_clip"):
         if key in facts:
-            facts[key] = _bounds(f"training[{key!r}]", facts[key])
+            facts[key] = checked_bounds(f"training[{key!r}]", facts[key])
     if "log_var_form" in facts:
         one_of("training['log_var_form']", facts["log_var_form"], ("hard", "soft"))
     if "schedule" in facts:
@@ -113,14 +109,3 @@ def _sigma2(value: Any, likelihood: str) -> float | None:
     if isinstance(value, str):
         raise argument_error("training['sigma2']", "be 'optimal', 'learned' or a number > 0", value)
     return finite_float("training['sigma2']", value, minimum=0.0, exclusive=True)
-
-
-def _bounds(name: str, value: Any) -> tuple[float, float]:
-    bounds = finite_array(name, value, ndim=1, axes="(2,): lower and upper")
-    if len(bounds) != 2 or not bounds[0] < bounds[1]:
-        raise argument_error(name, "be a pair (lower, upper) with lower < upper", value)
-    return float(bounds[0]), float(bounds[1])
-
-
-def _factor(scale: str | float, size: int) -> float:
-    return {"sum": 1.0, "mean": 1 / size}[scale] if isinstance(scale, str) else scale

@@ -64,15 +64,13 @@ class Diagnosis:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [
-            f"<tr><th>{escape(finding.name)}</th><td>{escape(finding.evidence)}</td><td>{escape(finding.remedy)}</td>"
-            f"<td>{escape(finding.chapter)}</td></tr>"
+        items = [
+            f"<li><strong>{escape(finding.name)}</strong><br>{escape(finding.evidence)}<br>"
+            f"<em>Remedy:</em> {escape(finding.remedy)}<br><em>Shown in:</em> {escape(finding.chapter)}</li>"
             for finding in self.findings
         ]
-        head = "<tr><th>finding</th><th>evidence</th><th>remedy</th><th>shown in</th></tr>"
         parts = [f"<p><strong>Verdict: {escape(self.verdict)}</strong></p>"]
-        if rows:
-            parts.append(f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>")
+        parts += [f"<ol>{''.join(items)}</ol>"] if items else []
         missing = "; ".join(f"{name}: {why}" for name, why in self.not_assessed.items())
         parts += [f"<p>Not assessed: {escape(missing)}</p>"] if missing else []
         return f"<div>{''.join(parts)}<p>Measured: {escape(self._measured())}</p></div>"

@@ -9,7 +9,7 @@ import numpy as np
 from vaelib._checks import Described, argument_error, boolean, positive_int, renamed
 from vaelib.data import Dataset
 from vaelib.evaluation.importance import importance_weighted_bound
-from vaelib.evaluation.terms import example_terms, fit_sigma2, negative_elbo
+from vaelib.evaluation.terms import ExampleTerms, elbo_from, example_terms, sigma2_from
 from vaelib.metrics import (
     Elbo,
     SampleQuality,
@@ -91,7 +91,8 @@ def measures(
         boolean(name, choice)
     if len(dataset.x_test) < 2:
         raise argument_error("dataset", "hold two test examples or more", dataset)
-    terms, elbo, elbo_train = example_terms(model, test), *_elbos(model, train, test)
+    terms_train, terms = example_terms(model, train), example_terms(model, test)
+    elbo_train, elbo = _elbos(model, terms_train, terms)
     found: dict[str, Any] = {
         "active_units": active_units(terms.z_mean),
         "kl_per_unit": terms.kl.mean(axis=0, dtype="float64"),
@@ -109,7 +110,7 @@ def measures(
         found["mutual_information"] = information.value
         found["mutual_information_ceiling"] = information.ceiling
     labels, factors, factors_test = _classes(dataset), dataset.factors_train, dataset.factors_test
-    codes = example_terms(model, train).z_mean
+    codes = terms_train.z_mean
     try:
         if labels is not None and probe:
             found["linear_probe_accuracy"] = linear_probe_accuracy(codes, labels[0], terms.z_mean, labels[1])
@@ -138,7 +139,7 @@ def train_test_gap(model: VAE, dataset: Dataset) -> float:
     Raises:
         ValueError: if `model` is no VAE of vaelib, or `dataset` no data of it.
     """
-    elbo, elbo_train = _elbos(model, *_parts(model, dataset))
+    elbo_train, elbo = _elbos(model, *(example_terms(model, part) for part in _parts(model, dataset)))
     return elbo.negative_elbo - elbo_train.negative_elbo
 
 
@@ -175,10 +176,10 @@ def _parts(model: VAE, dataset: Dataset) -> tuple[Any, Any]:
     return model.inputs.of_dataset(dataset, "train"), model.inputs.of_dataset(dataset, "test")
 
 
-def _elbos(model: VAE, train: Any, test: Any) -> tuple[Elbo, Elbo]:
-    """Returns the negative ELBO of the test data and of the training data, to which σ² is fitted."""
-    sigma2 = fit_sigma2(model, train) if model.objective.has_sigma2 else None
-    return negative_elbo(model, test, sigma2), negative_elbo(model, train, sigma2)
+def _elbos(model: VAE, train: ExampleTerms, test: ExampleTerms) -> tuple[Elbo, Elbo]:
+    """Returns the negative ELBO of the training data, to which σ² is fitted, and of the test data."""
+    sigma2 = sigma2_from(train, model.n_pixels) if model.objective.has_sigma2 else None
+    return elbo_from(train, model.n_pixels, sigma2), elbo_from(test, model.n_pixels, sigma2)
 
 
 def _classes(dataset: Dataset) -> tuple[Any, Any] | None:

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from vaelib._checks import argument_error
-from vaelib.likelihood import MIN_SIGMA2, fixed_sigma2, gaussian_nll
+from vaelib._loss_arguments import MIN_SIGMA2, fixed_sigma2
+from vaelib.likelihood import gaussian_nll
 from vaelib.metrics.likelihood import Elbo
 from vaelib.models.vae import VAE, require_vae
 
@@ -104,16 +105,14 @@ def fit_sigma2(model: VAE, x: np.ndarray) -> float:
     """
     if not require_vae("model", model).objective.has_sigma2:
         raise argument_error("model", "have a Gaussian likelihood", model.objective)
-    error = float(example_terms(model, x).distortion.mean(dtype="float64")) / model.n_pixels
-    return MIN_SIGMA2 if error < MIN_SIGMA2 else error
+    return sigma2_from(example_terms(model, x), model.n_pixels)
 
 
 def negative_elbo(model: VAE, x: np.ndarray, sigma2: float | None = None) -> Elbo:
     """Returns the negative ELBO at β = 1 of `x` and its parts, mean over examples, in nats per example.
 
     −log p(x|z) + KL(q(z|x) ‖ p(z)), summed over pixels and latent units, whatever β, scale factors and σ² the
-    model was trained
-    with: so models trained in different ways can be compared.
+    model was trained with: so models trained in different ways can be compared.
 
     Args:
         model: a VAE of vaelib.
@@ -123,11 +122,21 @@ def negative_elbo(model: VAE, x: np.ndarray, sigma2: float | None = None) -> Elb
     Raises:
         ValueError: if `sigma2` is missing or below exp(−12) under a Gaussian likelihood, or given under another.
     """
-    terms = example_terms(model, x)
-    sigma2 = sigma2_of(model, sigma2)
+    sigma2 = sigma2_of(require_vae("model", model), sigma2)
+    return elbo_from(example_terms(model, x), model.n_pixels, sigma2)
+
+
+def sigma2_from(terms: ExampleTerms, n_pixels: int) -> float:
+    """Returns what `fit_sigma2` does, from a Gaussian model's terms."""
+    error = float(terms.distortion.mean(dtype="float64")) / n_pixels
+    return MIN_SIGMA2 if error < MIN_SIGMA2 else error
+
+
+def elbo_from(terms: ExampleTerms, n_pixels: int, sigma2: float | None) -> Elbo:
+    """Returns what `negative_elbo` does, from a model's terms and a checked σ²."""
     distortion = terms.distortion.mean(dtype="float64")
     if sigma2 is not None:
-        distortion = gaussian_nll(distortion, model.n_pixels, math.log(sigma2))
+        distortion = gaussian_nll(distortion, n_pixels, math.log(sigma2))
     reconstruction, kl = float(distortion), float(terms.kl.sum(axis=1, dtype="float64").mean())
     return Elbo(reconstruction + kl, reconstruction, kl, sigma2)
 

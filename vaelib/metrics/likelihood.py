@@ -13,11 +13,11 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from vaelib._arrays import Array, finite_array
-from vaelib._checks import Described, argument_error, finite_float, one_of
+from vaelib._checks import Described, argument_error, one_of
+from vaelib._loss_arguments import MIN_SIGMA2, fixed_sigma2
 from vaelib.metrics.latent import rate
 
-LIKELIHOODS = ("gaussian", "mse", "bernoulli")
-MIN_SIGMA2 = math.exp(-12)  # the floor of every σ²: keeps a likelihood bounded when an error reaches zero
+_LIKELIHOODS = ("gaussian", "mse", "bernoulli")
 _MIN_PROBABILITY = 1e-7  # a float32 sigmoid reaches 0 and 1
 
 
@@ -81,10 +81,10 @@ def distortion(
     >>> round(distortion([[1.0, 0.0]], [[0.5, 0.5]], "bernoulli"), 4)  # 2 log 2
     1.3863
     """
-    one_of("likelihood", likelihood, LIKELIHOODS)
+    one_of("likelihood", likelihood, _LIKELIHOODS)
     examples, reconstructed = _pair(x, x_reconstructed)
     if likelihood == "gaussian":
-        variance = _optimal(examples, reconstructed) if sigma2 is None else _given(sigma2)
+        variance = _optimal(examples, reconstructed) if sigma2 is None else fixed_sigma2(sigma2)
         squared = _squared_error(examples, reconstructed)
         return 0.5 * (examples.shape[1] * math.log(2 * math.pi * variance) + squared / variance)
     if sigma2 is not None:
@@ -188,10 +188,6 @@ def _squared_error(x: Array, x_reconstructed: Array) -> float:
 
 def _optimal(x: Array, x_reconstructed: Array) -> float:
     return max(_squared_error(x, x_reconstructed) / x.shape[1], MIN_SIGMA2)
-
-
-def _given(sigma2: float) -> float:
-    return finite_float("sigma2", sigma2, minimum=MIN_SIGMA2, remedy="exp(−12) is the floor of every σ².")
 
 
 def _range(values: Array) -> Described:
