@@ -23,7 +23,7 @@ LOW_BETA, EXCESS_AT_LOW_BETA = 0.1, 1.5  # and where the loss is known to weigh 
 SUPPORTED = 0.1  # nats: with less to encode there is nothing to collapse
 COLLAPSED = 0.03  # share of the KL that the data supports
 HIGH_BETA, HIGH_ALONE = 2.5, 4.0  # apparent β from which on units are missing: with a β known to be high, and without
-WORSENED = 0.25  # of the gain on validation data (of a nat, if that is more), lost again by the end
+WORSENED = 0.5  # of the KL that the data supports (of a nat, if that is more): lost again on validation data
 MOVED, LAST = 0.02, 0.1  # of the highest β, and of the epochs
 
 
@@ -159,7 +159,7 @@ def partly_collapsed(case: Case) -> tuple[str, str] | None:
 
 
 def overfitting(case: Case) -> tuple[str, str] | None:
-    """The validation figure got much worse again after its best epoch, and no exploding KL explains it."""
+    """The validation figure got much worse again after its best epoch, and neither explosion nor collapse explains it."""
     name = "val_negative_elbo" if "val_negative_elbo" in case.history else "val_total_loss"
     values = case.history.get(name)
     if values is None or np.isfinite(values).sum() < 3:
@@ -170,13 +170,14 @@ def overfitting(case: Case) -> tuple[str, str] | None:
             raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
         unit = case.facts.scales(case.n_pixels, case.latent_dim)[0]  # what a nat of the reconstruction counts
     best, finite = int(np.nanargmin(values)), values[np.isfinite(values)]
-    # neither the first epoch, which batch normalisation may spoil, nor the last one decides
-    first = float(np.median(finite[: min(3, max(1, len(finite) // 3))]))
-    end = float(np.median(finite[-math.ceil(LAST * len(finite)) :]))
-    lost, gained = end - float(values[best]), first - float(values[best])
-    if lost <= WORSENED * max(gained, unit) or _explodes(case):
+    end = float(np.median(finite[-math.ceil(LAST * len(finite)) :]))  # no single epoch decides
+    lost = end - float(values[best])
+    if lost <= WORSENED * max(case.supported_rate, 1.0) * unit or _explodes(case) or _is_collapsed(case):
         return None
-    evidence = f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} after epoch {best + 1}."
+    evidence = (
+        f"{name} rose by {lost:.4g} to {end:.4g} after its lowest, {values[best]:.4g} after epoch {best + 1}: by "
+        f"{lost / unit:.3g} nats, where the KL that the data supports is {case.supported_rate:.3g}."
+    )
     return evidence, (
         f"Keep the weights of that epoch or stop there, {best + 1} epochs in; for a better model take more examples, "
         "dropout or a smaller network."

@@ -43,8 +43,8 @@ def diagnose_arrays(
       below 0.03 K. "Partly collapsed": the KL is that of a linear model with the same error at a β above 4, or above
       2.5 where the loss is known to have such a β. Under a Bernoulli likelihood, where the yardstick is loose, only the
       second counts. With a K below 0.1 nats there is nothing to collapse.
-    - "overfitting": the validation figure lost a quarter of its gain again, and no exploding KL explains it.
-      Needs `history`.
+    - "overfitting": after its best epoch the validation figure rose by more than K / 2 (½ nat at least), and neither
+      an exploding KL nor a collapse explains it. Needs `history`.
 
     The yardstick takes one decoder variance for all numbers in x, and the prior N(0, I). For a model with a condition,
     pass x and reconstructions less what the condition alone explains of x. A model that has not been trained enough
