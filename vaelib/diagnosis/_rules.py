@@ -159,7 +159,7 @@ def partly_collapsed(case: Case) -> tuple[str, str] | None:
 
 
 def overfitting(case: Case) -> tuple[str, str] | None:
-    """The validation figure got much worse again after its best epoch, and neither explosion nor collapse explains it."""
+    """The validation figure got much worse again after its best epoch, and no explosion or collapse explains it."""
     name = "val_negative_elbo" if "val_negative_elbo" in case.history else "val_total_loss"
     values = case.history.get(name)
     if values is None or np.isfinite(values).sum() < 3:

@@ -211,8 +211,11 @@ class VAE(keras.Model):
 
         `variance` (batch,) is added to the distortion: what a sample would have added where `output` is a mean.
         """
-        # a loss in float32, whatever precision the layers compute in
-        output, *groups = tf.nest.map_structure(lambda value: ops.cast(value, "float32"), [output, *groups])
+        # a loss in float32 at least, whatever precision the layers compute in
+        dtype = keras.backend.result_type(output.dtype, "float32")
+        x, variance, output, *groups = tf.nest.map_structure(
+            lambda value: ops.cast(value, dtype), [x, variance, output, *groups]
+        )
         distortion = self.objective.distortion(x, output) + variance
         reconstruction = self.objective.reconstruction(distortion, self.n_pixels, self.log_sigma2)
         return Terms(output, distortion, reconstruction, tuple(self.objective.latents(*group) for group in groups))
