@@ -384,14 +384,14 @@ def test_single_batches():
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16", "mixed_float16"])
-def test_losses_are_float32_under_any_precision(policy):
+def test_losses_are_float32_at_least_under_any_precision(policy):
     keras.config.set_dtype_policy(policy)
     try:
         model = plain_vae(Objective())
     finally:
         keras.config.set_dtype_policy("float32")
     losses = model.objective.losses(model.terms(X, np.ones((10, 2), "float32")), model.beta)
-    assert {loss.dtype for loss in losses[:3]} == {tf.float32}
+    assert {loss.dtype for loss in losses[:3]} == {tf.float64 if policy == "float64" else tf.float32}
     if policy != "float64":  # whose initial weights are others
         exact = plain_vae().objective.losses(plain_vae().terms(X, np.ones((10, 2), "float32")), 1.0)
         np.testing.assert_allclose(losses[:3], exact[:3], rtol=0.05)
