@@ -43,8 +43,8 @@ def normal_rows(n: Any, width: int, seed: int, first: Any) -> Any:
 
 
 def order_at(n: int, seed: int, epoch: Any) -> Any:
-    """Returns the permutation of `range(n)` in which the examples are visited in `epoch`."""
-    pair = tf.stack([tf.cast(seed, "int64"), tf.cast(epoch, "int64")])
+    """Returns the permutation of `range(n)` in which a training with this seed visits the examples in `epoch`."""
+    pair = tf.stack([stream(seed, "order"), tf.cast(epoch, "int64")])
     return tf.random.experimental.stateless_shuffle(tf.range(n), seed=pair)
 
 
@@ -54,8 +54,9 @@ def initializer(name: str, seed: int, layer: str) -> keras.initializers.Initiali
     return keras.initializers.get(config)
 
 
-def set_position(seed_generators: list[keras.random.SeedGenerator], seed: int, position: Any) -> None:
-    """Makes the next draw of each generator (dropout's, say) depend on `seed` and `position` alone."""
-    for i, generator in enumerate(seed_generators):
-        state = tf.stack([tf.cast(stream(seed, f"dropout/{i}"), "int64"), tf.cast(position, "int64")])
-        generator.state.assign(tf.cast(state, generator.state.dtype))
+def generator_states(generators: list[keras.random.SeedGenerator], seed: int, position: Any) -> list[Any]:
+    """Returns states of these generators (dropout's, say) whose next draws depend on `seed` and `position` alone."""
+    return [
+        tf.cast(tf.stack([stream(seed, f"dropout/{i}"), tf.cast(position, "int64")]), generator.state.dtype)
+        for i, generator in enumerate(generators)
+    ]

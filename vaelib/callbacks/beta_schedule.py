@@ -11,7 +11,7 @@ import numpy as np
 
 from vaelib._checks import Described, argument_error, finite_float, one_of
 from vaelib.callbacks.step_log import StepReader
-from vaelib.schedules import beta_table, finish_warning, first_peak, get_beta_scheduler
+from vaelib.schedules import ConstantBetaScheduler, beta_table, finish_warning, first_peak, get_beta_scheduler
 from vaelib.schedules.base import Scheduler
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 
@@ -52,7 +52,7 @@ class BetaSchedule(StepReader):
         self.scheduler = scheduler
         self.per = one_of("per", per, ("step", "epoch"))
         self.parts: dict[str, Callable[[float], float]] = getattr(scheduler, "parts", {"beta": scheduler})
-        self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
+        self.states = {name: part.init() for name, part in self.feedback("epoch").items()}
         self._planned = self._announced = False
 
     def description(self) -> str:
@@ -61,11 +61,13 @@ class BetaSchedule(StepReader):
         named = repr(scheduler) if isinstance(scheduler, Scheduler) else getattr(scheduler, "__qualname__", "")
         return f"{named or type(scheduler).__name__} per {self.per}"
 
-    def _feedback(self, per: str) -> dict[str, FeedbackBetaScheduler]:
+    def feedback(self, per: str) -> dict[str, FeedbackBetaScheduler]:
+        """Returns the parts that read figures every "step" or every "epoch", by the name of what they set."""
         feedback = {name: part for name, part in self.parts.items() if isinstance(part, FeedbackBetaScheduler)}
         return {name: part for name, part in feedback.items() if part.per == per}
 
-    def _open_loop(self) -> dict[str, Callable[[float], float]]:
+    def open_loop(self) -> dict[str, Callable[[float], float]]:
+        """Returns the parts that depend on the epoch alone, by the name of what they set."""
         return {name: part for name, part in self.parts.items() if not isinstance(part, FeedbackBetaScheduler)}
 
     def check(self, model: Any, epochs: int | None = None, steps_per_epoch: int | None = None) -> None:
@@ -83,10 +85,10 @@ class BetaSchedule(StepReader):
             )
             received = Described(f"{self.scheduler!r}, which gives {' and '.join(self.parts)}")
             raise argument_error("scheduler", must, received, remedy)
-        for feedback in (self._feedback("step") | self._feedback("epoch")).values():
+        for feedback in (self.feedback("step") | self.feedback("epoch")).values():
             _check_feedback(feedback, model)
         if epochs is not None and steps_per_epoch is not None:
-            for part in self._open_loop().values():
+            for part in self.open_loop().values():
                 beta_table(part, epochs, steps_per_epoch, self.per)  # raises where β is no number >= 0
 
     def finish_warning(self, epochs: int, steps_per_epoch: int) -> str | None:
@@ -105,7 +107,7 @@ class BetaSchedule(StepReader):
 
         Of several numbers the last to do so decides. Feedback schedules have no such epoch: 0.
         """
-        peak = max((self._peak(part, epochs) for part in self._open_loop().values()), default=0.0)
+        peak = max((self._peak(part, epochs) for part in self.open_loop().values()), default=0.0)
         return float(math.ceil(peak)) if self.per == "epoch" else peak
 
     def _peak(self, part: Callable[[float], float], epochs: int) -> float:
@@ -120,13 +122,13 @@ class BetaSchedule(StepReader):
         if steps := 1 if self.per == "epoch" else self.params["steps"]:
             self.announce(self.params["epochs"], steps)
         self._announced = False
-        self.states = {name: part.init() for name, part in self._feedback("epoch").items()}
-        self.model.use_feedback(self._feedback("step"))
+        self.states = {name: part.init() for name, part in self.feedback("epoch").items()}
+        self.model.use_feedback(self.feedback("step"))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Writes the tables for all epochs ahead, or this epoch's values."""
         super().on_epoch_begin(epoch, logs)
-        scheduled, parts = self.model.scheduled, self._open_loop()
+        scheduled, parts = self.model.scheduled, self.open_loop()
         for name, state in self.states.items():
             scheduled[name].assign(state["beta"])
         if self.per == "epoch":
@@ -144,12 +146,12 @@ class BetaSchedule(StepReader):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the values of the epoch's last step to the logs; moves schedules that read whole epochs."""
         logs = {} if logs is None else logs
-        figures = self._figures(logs) if self.states else {}
+        figures = epoch_figures(self.model, logs, self.training_error()) if self.states else {}
         rows, columns = self.rows(), self.model.steps.columns
         for name, variable in self.model.scheduled.items():
             logs[name] = float(rows[-1, columns.index(name)] if len(rows) else variable.numpy())
         logs.update(restart_figures(self.scheduler, epoch))
-        for name, part in self._feedback("epoch").items():
+        for name, part in self.feedback("epoch").items():
             figure = figures[f"{name}/kl" if part.reads == "kl_loss" else part.unit]
             if math.isfinite(figure):  # else the training broke, and NaNGuard stops it
                 self.states[name], _ = part.step(self.states[name], {part.reads: figure})
@@ -168,14 +170,29 @@ class BetaSchedule(StepReader):
         self.states = {name: states[name] for name in self.states}
         self.model.steps.feedback.set_states(states)
 
-    def _figures(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """What feedback schedules read of an epoch: reconstruction loss by unit, KL in nats by name of the weight."""
-        mse, model = self.training_error(), self.model
-        figures = {"mse": mse, "relative": mse, "squared_error": mse * model.n_pixels}
-        figures["nats"] = logs["reconstruction_loss"] / model.objective.scales(model.n_pixels, 1)[0]
-        for weight, name, dim in zip(model.get_kl_weights(), model.kl_names, model.group_dims, strict=True):
-            figures[f"{weight}/kl"] = logs[name] / model.objective.scales(model.n_pixels, dim)[1]
-        return figures
+
+def as_beta_schedule(name: str, scheduler: Any) -> BetaSchedule:
+    """Returns the callback of a number, a schedule or callable of the epoch, or a callback itself; or raises."""
+    if isinstance(scheduler, BetaSchedule):
+        return scheduler
+    if callable(scheduler):
+        return BetaSchedule(scheduler)
+    return BetaSchedule(ConstantBetaScheduler(finite_float(name, scheduler, minimum=0)))
+
+
+def epoch_figures(model: Any, losses: Mapping[str, Any], mse: Any) -> dict[str, Any]:
+    """Returns what feedback schedules read of an epoch: reconstruction loss by unit, KL in nats by weight + "/kl".
+
+    Args:
+        model: the trained model.
+        losses: the epoch's training losses by name, numbers or arrays with one entry a member.
+        mse: its mean squared error for each number in x, likewise.
+    """
+    figures = {"mse": mse, "relative": mse, "squared_error": mse * model.n_pixels}
+    figures["nats"] = losses["reconstruction_loss"] / model.objective.scales(model.n_pixels, 1)[0]
+    for weight, name, dim in zip(model.get_kl_weights(), model.kl_names, model.group_dims, strict=True):
+        figures[f"{weight}/kl"] = losses[name] / model.objective.scales(model.n_pixels, dim)[1]
+    return figures
 
 
 def restart_figures(scheduler: Any, epoch: int) -> dict[str, int]:

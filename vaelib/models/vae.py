@@ -19,7 +19,7 @@ from vaelib.models.compiled import compile_losses, compile_terms
 from vaelib.models.inputs import Inputs
 from vaelib.networks import Encoder, require_network
 from vaelib.objective import Losses, Objective, Terms
-from vaelib.randomness import normal_at, normal_rows, set_position, stream
+from vaelib.randomness import generator_states, normal_at, normal_rows, stream
 from vaelib.schedules.feedback import FeedbackBetaScheduler
 from vaelib.steps import StepFeedback, StepTables
 
@@ -97,7 +97,7 @@ class VAE(keras.Model):
         """Prepares what the compiled steps use; the last act of building a model."""
         self.steps = StepTables(self._scheduled_variables, self.loss_names)
         self._trackers = [keras.metrics.Mean(name) for name in self.loss_names]
-        self._generators = [
+        self.generators = [
             value
             for layer in self._flatten_layers()
             if not isinstance(layer, Sampling)  # given its noise, it draws none
@@ -232,30 +232,34 @@ class VAE(keras.Model):
         n = tf.shape(x)[0]
         step = tf.cast(self.optimizer.iterations.value, "int64")
         self.steps.set_scheduled(step)
-        set_position(self._generators, self.seed, step)
-        noise = normal_at((n, self.latent_dim), self._noise_seed, step)
+        for generator, state in zip(self.generators, self.generator_states(step), strict=True):
+            generator.state.assign(state)
+        noise = self.training_noise(n, step)
         with tf.GradientTape() as tape:
             terms = self.terms(x if condition is None else (x, condition), noise, training=True)
             losses = self.named_losses(terms, self.scheduled)
             objective = losses["total_loss"] + sum(self.losses)  # layers may add regularisation
             objective = self.optimizer.scale_loss(objective)  # under mixed precision with float16
         gradients = tape.gradient(objective, self.trainable_variables)
-        error = self._mean_squared_error(x, terms)
+        error = self.mean_squared_error(x, terms)
         self.steps.record(step, {"examples": n, **losses, "mean_squared_error": error})
-        self.steps.feedback.update(self._figures(terms, error))
+        self.steps.feedback.update(self.figures(terms, error, self.steps.feedback.schedulers))
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._track(losses, n)
 
-    def _mean_squared_error(self, x: Any, terms: Terms) -> Any:
+    def mean_squared_error(self, x: Any, terms: Terms) -> Any:
+        """Returns the mean squared error of a batch for each number in x."""
         if self.objective.has_sigma2:
             return ops.mean(terms.distortion) / self.n_pixels
         return ops.mean((x - self.objective.mean(terms.output)) ** 2)
 
-    def _figures(self, terms: Terms, error: Any) -> dict[str, dict[str, Any]]:
-        """What feedback schedules read of a step: the KL of their group and the reconstruction loss in their unit."""
+    def figures(
+        self, terms: Terms, error: Any, schedulers: Mapping[str, FeedbackBetaScheduler]
+    ) -> dict[str, dict[str, Any]]:
+        """Returns what feedback schedules read of a step, by the name of what they set: KL, or error in their unit."""
         reconstruction = {"nats": terms.reconstruction, "squared_error": terms.distortion, "mse": error}
         figures = {}
-        for name, scheduler in self.steps.feedback.schedulers.items():
+        for name, scheduler in schedulers.items():
             if scheduler.reads == "kl_loss":
                 group = terms.latents[list(self._scheduled_variables).index(name)]
                 figure = ops.sum(group.kl, axis=-1)  # nats
@@ -285,6 +289,14 @@ class VAE(keras.Model):
     def evaluation_losses(self) -> Any:
         """The compiled function of `compile_losses`."""
         return compile_losses(self)
+
+    def training_noise(self, n: Any, step: Any) -> Any:
+        """Returns the noise (n, latent_dim) of a training step's batch."""
+        return normal_at((n, self.latent_dim), self._noise_seed, step)
+
+    def generator_states(self, step: Any) -> list[Any]:
+        """Returns the states of `generators` (dropout's, say) at a training step."""
+        return generator_states(self.generators, self.seed, step)
 
     def evaluation_noise(self, n: Any, position: Any) -> Any:
         """Returns the noise (n, latent_dim) of examples that stand at `position` and after it in evaluated data."""

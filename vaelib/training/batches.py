@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from vaelib._checks import Described, argument_error
 from vaelib.data import Dataset
 from vaelib.data.dataset import PARTS
 from vaelib.models.vae import VAE, require_vae
-from vaelib.randomness import order_at, stream
+from vaelib.randomness import order_at
 
 
 def checked_data(model: VAE, dataset: Dataset, batch_size: int) -> dict[str, Any]:
@@ -32,16 +33,21 @@ def checked_data(model: VAE, dataset: Dataset, batch_size: int) -> dict[str, Any
     return data
 
 
+def start_sigma2(model: VAE, x: np.ndarray) -> None:
+    """Starts a learned σ² that was not trained before where a decoder that knows only the mean would have it."""
+    if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
+        model.log_sigma2.assign(math.log(float(np.var(x, axis=0).mean()) + 1e-12))
+
+
 def training_batches(x: Any, batch_size: int, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
     """Returns an endless pipeline of epochs, each all of `x` in an order that depends on seed and epoch alone.
 
     `x` are examples, or the pair of examples and conditions.
     """
     data, n = tf.nest.map_structure(tf.constant, x), len(tf.nest.flatten(x)[0])
-    order_seed = stream(seed, "order")
 
     def epoch_batches(epoch: Any) -> tf.data.Dataset:
-        order = order_at(n, order_seed, epoch)
+        order = order_at(n, seed, epoch)
         shuffled = tf.nest.map_structure(lambda values: tf.gather(values, order), data)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 
 from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
@@ -23,11 +22,11 @@ from vaelib.callbacks import (
     TensorBoardLog,
     ValidationMonitor,
 )
+from vaelib.callbacks.beta_schedule import as_beta_schedule
 from vaelib.callbacks.training_state import TrainingState, fingerprint
 from vaelib.data import Dataset
 from vaelib.models.vae import VAE
-from vaelib.schedules import ConstantBetaScheduler
-from vaelib.training.batches import checked_data, training_batches
+from vaelib.training.batches import checked_data, start_sigma2, training_batches
 from vaelib.training.result import (
     STATE,
     WEIGHTS,
@@ -165,9 +164,7 @@ def train_vae(
         too_late = f"The warm-up ends at epoch {warmup_end:g}: no epoch counts as best, and the last weights are kept."
         schedule.announce(epochs, steps_per_epoch, too_late if best.counted_from >= epochs else "")
 
-    if model.log_sigma2 is not None and float(model.log_sigma2) == 0.0:
-        # a learned σ² starts where a decoder that knows only the mean would have it
-        model.log_sigma2.assign(math.log(float(np.var(dataset.x_train, axis=0).mean()) + 1e-12))
+    start_sigma2(model, dataset.x_train)
     _compile(model, learning_rate, steps_per_epoch)
 
     step_log, guard = StepLog(), NaNGuard()
@@ -215,11 +212,7 @@ def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> 
         raise argument_error("scheduler", "be left out where a callback sets β", scheduler)
     if given:
         return given[0]
-    if scheduler is None or isinstance(scheduler, BetaSchedule):
-        return scheduler
-    if callable(scheduler):
-        return BetaSchedule(scheduler)
-    return BetaSchedule(ConstantBetaScheduler(finite_float("scheduler", scheduler, minimum=0)))
+    return None if scheduler is None else as_beta_schedule("scheduler", scheduler)
 
 
 def _lasting(model: VAE, schedule: BetaSchedule | None, data: dict[str, Any]) -> dict[str, Any]:
