@@ -103,6 +103,8 @@ _HOME = {
     "TrainingConfig": "config",
     "TrainingResult": "training",
     "train_vae": "training",
+    "GridResult": "grid",
+    "train_grid": "grid",
 }
 
 __all__ = [*_HOME, "__version__"]

@@ -146,6 +146,8 @@ class Objective:
         elif log_sigma2 is None:
             # at its optimum the likelihood is flat in σ², so no gradient passes through it
             log_sigma2 = ops.log(ops.stop_gradient(ops.mean(distortion)) / n_pixels + 1e-30)
+        if not isinstance(log_sigma2, float):
+            log_sigma2 = ops.cast(log_sigma2, distortion.dtype)
         return gaussian_nll(distortion, n_pixels, log_sigma2)
 
     def mean(self, output: Any) -> Any:

@@ -2,7 +2,7 @@
 
 What is drawn of a training (data, split, sizes, learning rate, strength of the intervention) is a function of the
 stream, the label and the number. Thresholds of the diagnosis and strengths of the interventions were set on the first
-three streams; the stream "test", which makes `evidence/zoo.csv`, was looked at once, after that.
+four streams; the stream "test", which makes `evidence/zoo.csv`, was looked at once, after that.
 
 Usage: python book/tools/zoo.py [--stream thresholds --numbers 12 --output FILE]
 """
@@ -54,7 +54,7 @@ LABELS = (
     *("healthy", "collapsed", "partly collapsed", "exploding KL", "mis-scaled loss"),
     *("unfinished schedule", "dead log-variance gradient", "overfitting"),
 )
-STREAMS = {"thresholds": 1, "rehearsal": 2, "first-test": 3, "test": 4}
+STREAMS = {"thresholds": 1, "rehearsal": 2, "first-test": 3, "second-test": 4, "test": 5}
 NUMBERS = 72  # trainings of each label
 WORKERS = 2
 DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
@@ -210,7 +210,7 @@ def partial_collapse(draws: Draws, x: np.ndarray, units: int) -> tuple[float, fl
     spectrum = covariance_spectrum(x)
     levels = np.geomspace(1e-6, 1.0, 2001) * spectrum[0]  # βσ²: the error of each unit kept
     errors = (np.minimum(spectrum[:units], levels[:, None]).sum(axis=1) + spectrum[units:].sum()) / spectrum.size
-    beta = draws.logarithmic(3.5, min(8.0, 0.5 * spectrum[0] / spectrum.mean()))
+    beta = draws.logarithmic(4.0, min(8.0, 0.6 * spectrum[0] / spectrum.mean()))
     error = errors[np.argmax(levels / errors >= beta)]
     return beta, float(f"{error:.4g}")
 
@@ -301,7 +301,7 @@ def row(member: tuple[str, str, int]) -> dict[str, Any]:
     monitor = CollapseMonitor(dataset.x_val, from_epoch=math.ceil(first))
     result = fitted(setting, dataset, objective, options, [monitor] if watched else [])
     known = setting["schedule"] if scheduled else None
-    diagnosis = diagnose(result.model, x, history=result.history, scheduler=known)
+    diagnosis = diagnose(result.model, x, history=result, scheduler=known)
     z_mean, z_log_var = encode(result.model, x)
     reconstructed = np.asarray(result.model(x, noise=result.model.evaluation_noise(len(x), np.int64(0))))
     alone = diagnose_arrays(x, reconstructed, z_mean, z_log_var)

@@ -50,6 +50,7 @@ def with_nan(name):
     ({"training": {"log_var_bounds": 3.0}}, "`training['log_var_bounds']` must be a pair (lower, upper), such as"),
     ({"training": {"log_var_bounds": (0.0, np.inf)}}, "`training['log_var_bounds']` must be a pair (lower, upper) of"),
     ({"training": {"log_var_form": "firm"}}, "`training['log_var_form']` must be one of 'hard', 'soft'"),
+    ({"training": {"restored_epoch": -1}}, "`training['restored_epoch']` must be an integer >= 0"),
     ({"training": {"schedule": 1.0}}, "`training['schedule']` must be a callable from an epoch to beta."),
     ({"z_mean": np.ma.masked_equal(ARRAYS["z_mean"], ARRAYS["z_mean"][0, 0])}, "`z_mean` must hold no masked values."),
     ({"x": 1e31 * ARRAYS["x"]}, "`x` must hold numbers of at most 1e+30 in size."),

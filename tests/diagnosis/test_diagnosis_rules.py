@@ -322,6 +322,15 @@ def test_validation_that_gets_worse_again(history, found):
     assert ("overfitting" in diagnosis.not_assessed) == (found is None)
 
 
+@pytest.mark.parametrize(("restored_epoch", "found"), [(None, True), (3, True), (1, False), (0, None)])
+def test_what_came_after_the_restored_epoch_is_not_in_the_model(restored_epoch, found):
+    history = {"val_negative_elbo": [math.nan, 50.0, 60.0, 60.0]}
+    training = {"restored_epoch": restored_epoch}
+    diagnosis = diagnose_arrays(**optimum(DATA, 0.05), history=history, training=training)
+    assert ("overfitting" in diagnosis.names) == bool(found)
+    assert ("overfitting" in diagnosis.not_assessed) == (found is None)
+
+
 @pytest.mark.parametrize(("training", "found"), [
     ({"reconstruction_scale": "mean"}, True),  # a nat counts 0.1
     ({}, False),

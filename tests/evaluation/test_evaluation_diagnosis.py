@@ -1,6 +1,7 @@
 """`diagnose` of the library's models: the same as from their arrays, with what they know of their loss."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,15 @@ def test_the_schedule_and_the_history_are_read():
     found = diagnose(model, DATA, history, schedule)
     assert "unfinished schedule" in found.names
     assert "train for 30 epochs" in found.findings[found.names.index("unfinished schedule")].evidence
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_weights_that_were_restored_have_not_seen_the_later_epochs(restored):
+    model = plain_vae()
+    model.encoder.z_mean.kernel.assign(3 * model.encoder.z_mean.kernel)  # so that it is not collapsed
+    table = {"val_negative_elbo": [70.0, 50.0, 90.0, 90.0], "val_kl_loss": [0.0, 0.1, 0.2, 0.2]}
+    result = SimpleNamespace(history=table, best_epoch=1, restored=restored)
+    assert ("overfitting" in diagnose(model, DATA, result).names) != restored
 
 
 def test_a_condition_explains_what_codes_need_not():

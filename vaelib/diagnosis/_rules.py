@@ -169,7 +169,12 @@ def overfitting(case: Case) -> tuple[str, str] | None:
         if case.facts.schedule is not None or (betas is not None and np.nanmax(betas) > np.nanmin(betas)):
             raise NotAssessed("needs a history with the column val_negative_elbo, since β changed")
         unit = case.facts.scales(case.n_pixels, case.latent_dim)[0]  # what a nat of the reconstruction counts
-    best, finite = int(np.nanargmin(values)), values[np.isfinite(values)]
+    restored = case.facts.restored_epoch
+    values = values if restored is None else values[: restored + 1]  # what came after is not in the model
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        raise NotAssessed("needs a validation figure of the restored epoch or one before it")
+    best = int(np.nanargmin(values))
     end = float(np.median(finite[-math.ceil(LAST * len(finite)) :]))  # no single epoch decides
     lost = end - float(values[best])
     if lost <= WORSENED * max(case.supported_rate, 1.0) * unit or _explodes(case) or _is_collapsed(case):

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vaelib._arrays import LARGEST, finite_array
-from vaelib._checks import Described, argument_error, finite_float, known_keys, one_of
+from vaelib._checks import Described, argument_error, finite_float, known_keys, one_of, positive_int
 from vaelib._loss_arguments import LIKELIHOODS, checked_bounds, checked_scale, scale_factor
 from vaelib.schedules.base import require_schedule
 
 _KEYS = (
     *("kl_weight", "likelihood", "sigma2", "reconstruction_scale", "kl_scale"),
-    *("log_var_bounds", "log_var_form", "kl_clip", "schedule"),
+    *("log_var_bounds", "log_var_form", "kl_clip", "schedule", "restored_epoch"),
 )
 _COLUMNS = ("beta", "kl_loss", "val_kl_loss", "val_negative_elbo", "val_total_loss")
 
@@ -34,6 +34,7 @@ class TrainingFacts:
     log_var_form: str = "hard"
     kl_clip: tuple[float, float] | None = None
     schedule: Callable[[float], Any] | None = None
+    restored_epoch: int | None = None  # None: the model has the weights of the last epoch
 
     def scales(self, n_pixels: int, latent_dim: int) -> tuple[float, float]:
         """The factors (s_r, s_k) of the two terms, each a sum over pixels or units."""
@@ -64,6 +65,8 @@ def training_facts(training: Any) -> TrainingFacts:
             facts[key] = checked_bounds(f"training[{key!r}]", facts[key])
     if "log_var_form" in facts:
         one_of("training['log_var_form']", facts["log_var_form"], ("hard", "soft"))
+    if "restored_epoch" in facts:
+        positive_int("training['restored_epoch']", facts["restored_epoch"], minimum=0)
     if "schedule" in facts:
         require_schedule("training['schedule']", facts["schedule"])
     return TrainingFacts(**facts)

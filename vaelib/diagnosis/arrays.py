@@ -63,7 +63,8 @@ def diagnose_arrays(
         training: what is known of the loss, a mapping: `kl_weight`, `likelihood` ("gaussian", the default, "mse" for a
             squared error without ½, "bernoulli", "continuous_bernoulli"), `sigma2` (the Gaussian's variance; fitted by
             default), `reconstruction_scale` and `kl_scale` ("sum", the default, "mean" or a number),
-            `log_var_bounds` (lower, upper), `log_var_form` ("hard" or "soft"), `kl_clip` (lower, upper), `schedule`.
+            `log_var_bounds` (lower, upper), `log_var_form` ("hard" or "soft"), `kl_clip` (lower, upper), `schedule`,
+            `restored_epoch` (from 0), where the model has the weights of that epoch and not the last ones.
 
     Returns:
         A `Diagnosis`. What could not be assessed for lack of `history` or `training` is named in it.

@@ -23,14 +23,16 @@ def diagnose(model: VAE, x: Any, history: Any = None, scheduler: Any = None) -> 
         x: (n, …) data of the model's shape, n >= 2, best some hundred examples of the validation set; for a model with
             a condition the pair (data, conditions).
         history: what training returned (`train_vae` or Keras' `fit`), or a table with the columns `beta`,
-            `val_kl_loss` and `val_negative_elbo`. Without it an unfinished schedule and overfitting are not assessed.
+            `val_kl_loss` and `val_negative_elbo`. Where `train_vae` restored the best epoch's weights, what came after
+            it is no overfitting of the model. Without it an unfinished schedule and overfitting are not assessed.
         scheduler: the schedule of β, if there was one; else the history's `beta` shows whether it came to its end.
 
     Raises:
         ValueError: if `model` is no VAE of vaelib, `x` is no data of it or constant, or its outputs are not finite.
     """
     data = require_vae("model", model).check("x", x)
-    facts = training_facts({**known_of(model), "schedule": scheduler})
+    restored = history.best_epoch if getattr(history, "restored", False) else None
+    facts = training_facts({**known_of(model), "schedule": scheduler, "restored_epoch": restored})
     figures = training_history(history)
     case = model_case(model, data, spectrum_left(model, data), facts=facts, history=figures)
     if not case.is_finite:

@@ -265,7 +265,7 @@ class VAE(keras.Model):
                 figure = ops.sum(group.kl, axis=-1)  # nats
             else:
                 figure = reconstruction[scheduler.unit]
-            figures[name] = {scheduler.reads: ops.mean(figure)}
+            figures[name] = {scheduler.reads: ops.cast(ops.mean(figure), "float32")}
         return figures
 
     def test_step(self, data: Any) -> dict[str, Any]:

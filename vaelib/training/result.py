@@ -34,6 +34,7 @@ class TrainingResult:
         best_epoch: 0-based epoch of the lowest `val_negative_elbo` after warm-up, or None if no epoch
             counted.
         test: negative ELBO at β = 1 of the test data, σ² fitted on the training data, nats per example.
+        restored: whether the model has the weights of `best_epoch` and not the last ones.
         failure: at which step and in which term the loss broke, or None.
         files: what was written, by name.
     """
@@ -43,6 +44,7 @@ class TrainingResult:
     steps: pd.DataFrame
     best_epoch: int | None
     test: Elbo
+    restored: bool = False
     failure: str | None = None
     files: dict[str, Path] = field(default_factory=dict)
 

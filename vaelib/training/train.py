@@ -198,8 +198,9 @@ def train_vae(
 
     frame = pd.concat([pd.DataFrame(earlier), pd.DataFrame(history.history)], ignore_index=True).rename_axis("epoch")
     test = report_on_test(model, data)
+    restored = restore_best and best.best_epoch is not None
     files = {} if folder is None else write_files(folder, model, frame)
-    return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, guard.message, files)
+    return TrainingResult(model, frame, step_log.frame(), best.best_epoch, test, restored, guard.message, files)
 
 
 def _schedule(scheduler: Any, callbacks: Sequence[keras.callbacks.Callback]) -> BetaSchedule | None:

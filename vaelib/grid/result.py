@@ -1,0 +1,61 @@
+"""What a grid of trainings returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from vaelib._checks import argument_error, one_of
+from vaelib.grid.stack import set_weights_of
+from vaelib.models.vae import VAE
+
+
+@dataclass(frozen=True, eq=False)
+class GridResult:
+    """What `train_grid` returns.
+
+    Attributes:
+        history: one row for each schedule, seed and epoch: training losses, scheduled numbers, validation losses.
+        final: one row for each schedule and seed: `best_epoch` and its `val_negative_elbo`; of the test data
+            `negative_elbo` at β = 1 with σ² fitted on the training data, its parts `reconstruction` and `kl` (nats per
+            example), `sigma2`, `active_units`; and `failure`, a sentence where the loss broke, else None.
+        interrupted: whether the grid was stopped from the keyboard; then `history` and `final` hold what was done.
+    """
+
+    history: pd.DataFrame
+    final: pd.DataFrame
+    interrupted: bool = False
+    _build: Callable[[int], VAE] | None = field(default=None, repr=False)
+    _weights: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict, repr=False)
+    _scheduled: dict[tuple[str, int], dict[str, float]] = field(default_factory=dict, repr=False)
+
+    def model(self, schedule: str, seed: int) -> VAE:
+        """Returns one trained model.
+
+        Args:
+            schedule: its schedule's name.
+            seed: its seed.
+
+        Raises:
+            ValueError: if the grid has no such schedule or seed.
+        """
+        one_of("schedule", schedule, dict.fromkeys(name for name, _ in self._weights))
+        seeds = [own for name, own in self._weights if name == schedule]
+        if seed not in seeds:
+            raise argument_error("seed", f"be one of {', '.join(map(str, seeds))}", seed)
+        assert self._build is not None
+        model = self._build(seed)
+        set_weights_of(model, self._weights[schedule, seed])
+        for name, value in self._scheduled[schedule, seed].items():
+            model.scheduled[name].assign(value)
+        return model
+
+    def __repr__(self) -> str:
+        schedules, seeds = self.final["schedule"].nunique(), self.final["seed"].nunique()
+        broken = int(self.final["failure"].notna().sum())
+        said = f", {broken} of them broke" if broken else ""
+        said += ", interrupted" if self.interrupted else ""
+        return f"GridResult({schedules} schedules × {seeds} seeds{said})"

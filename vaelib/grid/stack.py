@@ -1,0 +1,311 @@
+"""Many members of one model trained at once: their weights are stacked along two axes, R seeds × S schedules.
+
+The ordinary model computes the terms of one member with that member's slice of the weights, inside two nested
+`tf.vectorized_map`s, so that a dense layer becomes one batched product. What the seed alone decides (data, order,
+noise, dropout) is drawn once for each seed and shared by its schedules. Adam is elementwise: one optimizer over the
+stacked weights equals one for each member.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vaelib._loss_arguments import MIN_SIGMA2
+from vaelib.callbacks import BetaSchedule
+from vaelib.grid.betas import StackedBetas
+from vaelib.grid.mapped import layer_outputs, map_members
+from vaelib.grid.seed_data import SeedData
+from vaelib.models.compiled import losses_of_means, summed_terms
+from vaelib.models.vae import VAE
+from vaelib.randomness import order_at
+
+MEMORY = 2**30  # bytes that the members trained at once may take
+
+
+class Stack:
+    """The members of R seeds × S schedules: their weights, their optimizer, and the functions that train them.
+
+    Args:
+        models: one model for each seed, alike in all but their weights; the first computes for all.
+        schedules: S schedules.
+        batch_size: examples a step.
+        learning_rate: Adam's.
+        side_by_side: whether members are computed at once; False needs R = S = 1.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[VAE],
+        schedules: Sequence[BetaSchedule],
+        batch_size: int,
+        learning_rate: Any,
+        side_by_side: bool = True,
+    ) -> None:
+        self.model, self.batch_size, self.side_by_side = models[0], batch_size, side_by_side
+        self.shape = (len(models), len(schedules))
+        self.betas = StackedBetas(self.model, schedules, len(models))
+        self.values = [
+            keras.Variable(
+                np.zeros((*self.shape, *weight.shape), weight.dtype), dtype=weight.dtype, trainable=weight.trainable
+            )
+            for weight in _weights(self.model)
+        ]
+        self._trained = len(self.model.trainable_variables)
+        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self.optimizer.build(self.values[: self._trained])
+        self._fresh = [variable.numpy() for variable in self.optimizer.variables]
+        self._best, self._last = ([tf.Variable(value.value, trainable=False) for value in self.values] for _ in "bl")
+        # the first step whose loss was not finite, −1 without one, and whether its reconstruction and its KL were
+        self.broken = tf.Variable(tf.fill((*self.shape, 3), -1.0), trainable=False)
+        self._epoch = tf.function(self._train_epoch, reduce_retracing=True)
+        self._sums = tf.function(self._sums_of_batch, reduce_retracing=True)
+        self._losses = tf.function(self._losses_of_sums)
+        self._keep_all = tf.function(self._keep)
+
+    # ------------------------------------------------------------ a training
+
+    def takes(self, n_seeds: int, schedules: Sequence[BetaSchedule]) -> bool:
+        """Whether as many seeds and these schedules can be trained without tracing anything anew."""
+        return self.shape == (n_seeds, len(schedules)) and self.betas.takes(schedules)
+
+    def restart(
+        self, models: Sequence[VAE], schedules: Sequence[BetaSchedule], train: SeedData, val: SeedData, epochs: int
+    ) -> None:
+        """Gives every member the initial weights of its seed's model; the optimizer and the schedules begin anew.
+
+        Args:
+            models: one for each seed.
+            schedules: such as `takes` accepts.
+            train: training data, of each epoch's steps.
+            val: validation data.
+            epochs: of the training to come.
+        """
+        self._models = list(models)
+        for i, value in enumerate(self.values):
+            initial = np.stack([_weights(model)[i].numpy() for model in models])
+            value.assign(np.repeat(initial[:, np.newaxis], self.shape[1], axis=1))
+        for variable, value in zip(self.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+        for variable, value in zip([*self._best, *self._last], [*self.values, *self.values], strict=True):
+            variable.assign(value.value)
+        self.broken.assign(tf.fill((*self.shape, 3), -1.0))
+        self._train, self._val = train, val
+        self.steps_per_epoch = math.ceil(train.n / self.batch_size)
+        self._draws = tf.function(self._draws_of_epoch)
+        self.betas.restart(schedules, epochs, self.steps_per_epoch)
+
+    def train_epoch(self, epoch: int) -> dict[str, np.ndarray]:
+        """Trains all members for one epoch; returns the epoch's figures by name, each (R, S).
+
+        They are the training losses, their `mean_squared_error`, the scheduled numbers of the last step, and the
+        validation losses; NaN for a member that broke.
+        """
+        sums = self._epoch(self._train.tensors, *self._draws(tf.constant(epoch, "int64"))).numpy() / self._train.n
+        figures = dict(zip((*self.model.loss_names, "mean_squared_error"), np.moveaxis(sums, -1, 0), strict=True))
+        scheduled = dict(zip(self.betas.names, self.betas.current.numpy(), strict=True))
+        self.betas.end_epoch(figures, figures["mean_squared_error"])
+        error = np.maximum(figures["mean_squared_error"], MIN_SIGMA2)
+        values = self.losses(self._val, error, list(scheduled.values()))
+        return {**figures, **scheduled, **{f"val_{name}": value for name, value in values.items()}}
+
+    def keep(self, is_best: np.ndarray) -> None:
+        """Notes the members' present weights: as the last whole ones of those unbroken, as the best of these (R, S)."""
+        self._keep_all(tf.constant(is_best))
+
+    def restore(self, has_best: np.ndarray) -> None:
+        """Gives members (R, S) back the best weights that were noted, and the others their last whole ones."""
+        for value, best, last in zip(self.values, self._best, self._last, strict=True):
+            value.assign(tf.where(_beside(has_best, value), best, last))
+
+    def copy_members(self, source: np.ndarray) -> None:
+        """Makes each member a copy of another one of its seed, Adam's moments included: `source` (R, S)."""
+        stacked = [variable for variable in self.optimizer.variables if variable.shape[:2] == self.shape]
+        for variable in [*self.values, *stacked]:
+            variable.assign(tf.gather(variable.value, source, axis=1, batch_dims=1))
+
+    # ------------------------------------------------------------ evaluation
+
+    def sums(self, data: SeedData) -> np.ndarray:
+        """Returns sums over examples as (R, S, 1 + 4 · latent_dim): `summed_terms`, then z_mean and its square."""
+        room = MEMORY // (32 * math.prod(self.shape) * layer_outputs(self.model))  # 8 copies of 4 bytes
+        total, size = np.zeros(()), min(data.n, max(16, min(1024, room)))
+        for start in range(0, data.n, size):
+            batch, noise = data.batch(start, size), data.noise(self._models, start, size)
+            total = total + self._sums(batch, noise).numpy()
+        return total
+
+    def losses(self, data: SeedData, sigma2: np.ndarray, scheduled: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the losses of data and their negative ELBO at β = 1 under given σ² and scheduled numbers, (R, S)."""
+        means = self.sums(data)[..., : 1 + 2 * self.model.latent_dim] / data.n
+        with np.errstate(invalid="ignore"):
+            log_sigma2 = np.log(sigma2).astype("float32")
+        values = self._losses(means, log_sigma2, [np.asarray(value, "float32") for value in scheduled]).numpy()
+        return dict(zip((*self.model.loss_names, "negative_elbo"), np.moveaxis(values, -1, 0), strict=True))
+
+    @property
+    def failed_step(self) -> np.ndarray:
+        """The first step of each member whose loss was not finite, −1 without one: (R, S)."""
+        return self.broken.numpy()[..., 0]
+
+    def failures(self) -> list[list[str | None]]:
+        """Returns a sentence for each member (R, S) that broke, None for the others."""
+        return [[_failure(*member) for member in of_seed] for of_seed in self.broken.numpy().tolist()]
+
+    def weights_of(self, r: int, s: int) -> list[np.ndarray]:
+        """Returns one member's weights in the order of `set_weights_of`."""
+        return [value.numpy()[r, s] for value in self.values]
+
+    # ------------------------------------------------------------ compiled
+
+    def _draws_of_epoch(self, epoch: Any) -> tuple[Any, ...]:
+        """The order (R, n), noise (steps, R, batch, latent_dim), that of a smaller last batch, dropout's states."""
+        order = tf.stack([order_at(self._train.n, model.seed, epoch) for model in self._models])
+        first, full = epoch * self.steps_per_epoch, self._train.n // self.batch_size
+        rest = self._train.n - full * self.batch_size
+
+        def noise(step: Any) -> Any:
+            return tf.stack([model.training_noise(self.batch_size, step) for model in self._models])
+
+        def states(step: Any) -> list[Any]:
+            each = [model.generator_states(step) for model in self._models]
+            return [tf.stack(of_generator) for of_generator in zip(*each, strict=True)]
+
+        steps = first + tf.range(self.steps_per_epoch, dtype="int64")
+        width = self.model.latent_dim
+        spec = tf.TensorSpec((len(self._models), self.batch_size, width), "float32")
+        noises = tf.map_fn(noise, steps[:full], fn_output_signature=spec)
+        last = tf.stack([model.training_noise(rest, first + full) for model in self._models])
+        generators = self.model.generators
+        spec_of_states = [tf.TensorSpec((len(self._models), 2), generator.state.dtype) for generator in generators]
+        return order, noises, last, tf.map_fn(states, steps, fn_output_signature=spec_of_states) if generators else []
+
+    def _train_epoch(self, data: Any, order: Any, noise: Any, last_noise: Any, states: Any) -> Any:
+        size, full = self.batch_size, noise.shape[0]
+        sums = tf.zeros((*self.shape, len(self.model.loss_names) + 1), self._dtype)
+        for i in tf.range(full):
+            index = tf.ensure_shape(order[:, i * size : (i + 1) * size], (self.shape[0], size))
+            state = [of_generator[i] for of_generator in states]
+            sums += size * self._step(self._train.gather(data, index), noise[i], state)
+        if rest := last_noise.shape[1]:
+            state = [of_generator[full] for of_generator in states]
+            sums += rest * self._step(self._train.gather(data, order[:, -rest:]), last_noise, state)
+        return sums
+
+    def _step(self, batch: Any, noise: Any, states: Any) -> Any:
+        """One step of all members; returns their losses and mean squared error (R, S, losses + 1)."""
+        step = tf.cast(self.optimizer.iterations.value, "int64")
+        betas = tf.cast(self.betas.at(step), self._dtype)
+        values = [tf.convert_to_tensor(value.value) for value in self.values]
+        weights = values[: self._trained]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            members = ([*weights, *values[self._trained :]], list(tf.unstack(betas)))
+            objective, losses, figures, state = map_members(
+                self._member, (batch, noise, states), members, self.side_by_side
+            )
+            total = tf.reduce_sum(objective)  # no member's gradient depends on another member
+        self.optimizer.apply(tape.gradient(total, weights, unconnected_gradients="zero"))
+        for variable, value in zip(self.values[self._trained :], state, strict=True):
+            variable.assign(value)
+        self.betas.update(figures)
+        named = [self.model.loss_names.index(name) for name in ("reconstruction_loss", "kl_loss")]
+        finite = [tf.cast(tf.math.is_finite(losses[..., i]), "float32") for i in named]
+        now = tf.stack([tf.fill(self.shape, tf.cast(step, "float32")), *finite], axis=-1)
+        is_new = (self.broken[..., 0] < 0) & ~tf.reduce_all(tf.math.is_finite(losses), axis=-1)
+        self.broken.assign(tf.where(is_new[..., tf.newaxis], now, self.broken))
+        return losses
+
+    def _member(self, of_seed: Any, of_member: Any) -> tuple[Any, ...]:
+        """The objective, losses, figures and new state of one member in a training step."""
+        (batch, noise, states), (values, betas) = of_seed, of_member
+        x, _ = self.model.inputs.split(batch)
+        scheduled = dict(zip(self.betas.names, betas, strict=True))
+        with self._lent(values, states) as scope:
+            terms = self.model.terms(batch, noise, training=True)
+            losses = self.model.named_losses(terms, scheduled)
+            objective = losses["total_loss"] + sum(self.model.losses)
+            error = self.model.mean_squared_error(x, terms)
+            figures = self.betas.figures(terms, error)
+        named = [tf.cast(losses[name], self._dtype) for name in self.model.loss_names]
+        pairs = zip(_weights(self.model)[self._trained :], values[self._trained :], strict=True)
+        new = [(scope.get_current_value(weight), old) for weight, old in pairs]
+        state = [old if value is None else tf.convert_to_tensor(value) for value, old in new]
+        return objective, tf.stack([*named, tf.cast(error, self._dtype)]), figures, state
+
+    def _sums_of_batch(self, batch: Any, noise: Any) -> Any:
+        values = [tf.convert_to_tensor(value.value) for value in self.values]
+
+        def member(of_seed: Any, of_member: Any) -> Any:
+            given, own_noise = of_seed if self._val.is_own else (batch, of_seed[0])
+            with self._lent(of_member, []):
+                terms = self.model.terms(given, own_noise, training=False)
+                z_mean = tf.cast(tf.concat([latents.z_mean for latents in terms.latents], axis=1), "float64")
+                moments = [tf.reduce_sum(z_mean, axis=0), tf.reduce_sum(z_mean**2, axis=0)]
+                return tf.concat([summed_terms(terms), *moments], axis=0)
+
+        of_seeds = (batch, noise) if self._val.is_own else (noise,)
+        return map_members(member, of_seeds, values, self.side_by_side)
+
+    def _losses_of_sums(self, means: Any, log_sigma2: Any, scheduled: Any) -> Any:
+        values = [tf.convert_to_tensor(value.value) for value in self.values]
+
+        def member(_: Any, of_member: Any) -> Any:
+            own, mean, own_log_sigma2, betas = of_member
+            with self._lent(own, []):
+                named = dict(zip(self.betas.names, betas, strict=True))
+                return tf.stack(losses_of_means(self.model, mean, own_log_sigma2, named))
+
+        none = tf.zeros(self.shape[0])
+        return map_members(member, none, (values, means, log_sigma2, scheduled), self.side_by_side)
+
+    def _lent(self, values: Sequence[Any], states: Sequence[Any]) -> keras.StatelessScope:
+        """A scope in which the model computes with one member's weights."""
+        generators = [generator.state for generator in self.model.generators[: len(states)]]
+        mapping = [*zip(_weights(self.model), values, strict=True), *zip(generators, states, strict=True)]
+        return keras.StatelessScope(state_mapping=mapping)
+
+    @property
+    def _dtype(self) -> str:
+        return keras.backend.result_type(*(value.dtype for value in self.values[: self._trained]), "float32")
+
+    def _keep(self, is_best: Any) -> None:
+        finite = self.broken[..., 0] < 0
+        for value in self.values:
+            if value.value.dtype.is_floating:
+                axes = list(range(2, len(value.shape)))
+                finite &= tf.reduce_all(tf.math.is_finite(value.value), axis=axes)
+        for value, best, last in zip(self.values, self._best, self._last, strict=True):
+            best.assign(tf.where(_beside(is_best & finite, value), value.value, best))
+            last.assign(tf.where(_beside(finite, value), value.value, last))
+
+
+def _failure(step: float, has_reconstruction: float, has_kl: float) -> str | None:
+    if step < 0:
+        return None
+    terms = {"reconstruction term": has_reconstruction, "KL term": has_kl}
+    broken = [name for name, is_finite in terms.items() if not is_finite]
+    return f"the loss was no longer finite at step {step:.0f}, in the {' and the '.join(broken) or 'total loss'}"
+
+
+def _weights(model: VAE) -> list[Any]:
+    """The variables whose values a member has of its own, trained ones first; not those that schedules set."""
+    scheduled = {id(variable) for variable in model.scheduled.values()}
+    rest = [weight for weight in model.non_trainable_weights if id(weight) not in scheduled]
+    return [*model.trainable_variables, *rest]
+
+
+def set_weights_of(model: VAE, values: Sequence[np.ndarray]) -> None:
+    """Gives a model the weights of a member."""
+    for weight, value in zip(_weights(model), values, strict=True):
+        weight.assign(value)
+
+
+def _beside(mask: Any, value: Any) -> Any:
+    """A mask (R, S) with axes of length 1 for those of `value` beyond."""
+    return tf.reshape(mask, (*mask.shape, *[1] * (len(value.shape) - 2)))
