@@ -1,6 +1,6 @@
 """Schedules × seeds of one model, trained at once (driver 2: stacked members)."""
 
 from vaelib.grid.result import GridResult
-from vaelib.grid.train_grid import train_grid
+from vaelib.grid.training import train_grid
 
 __all__ = ["GridResult", "train_grid"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,7 +86,10 @@ def require_stackable(name: str, model: VAE) -> None:
     layers = {layer.name for layer in model._flatten_layers()}
     for operation in graph.get_operations():
         if operation.op_def.is_stateful and operation.type not in _READS:
-            inside = [part for part in operation.name.split("/") if part in layers]
+            scopes = [
+                re.sub(r"_\d+$", "", scope) if scope not in layers else scope for scope in operation.name.split("/")
+            ]
+            inside = [scope for scope in scopes if scope in layers]
             received = Described(f"the layer {inside[-1] if inside else operation.name!r}, which uses {operation.type}")
             remedy = "Draw through a keras.random.SeedGenerator and keep numbers in Keras variables; or use train_vae."
             raise argument_error(name, "build a model of layers that can be stacked", received, remedy)

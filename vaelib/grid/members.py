@@ -35,12 +35,18 @@ class Members:
         self._counted_from = np.array([math.floor(peak) for peak in peaks])  # see BestModel
         self.best = np.full(self.shape, np.inf)
         self.best_epoch = np.full(self.shape, -1)
+        self.scheduled: dict[str, npt.NDArray[Any]] = {}  # in the best epoch, or the last one without
         self._figures: list[dict[str, npt.NDArray[Any]]] = []
 
     @property
     def epochs_done(self) -> int:
         """How many epochs have been noted."""
         return len(self._figures)
+
+    @property
+    def figures_of_last(self) -> dict[str, npt.NDArray[Any]]:
+        """The last epoch's figures by name, (R, S)."""
+        return self._figures[-1]
 
     def note(self, figures: dict[str, npt.NDArray[Any]], stack: Stack) -> None:
         """Notes an epoch: its figures, and the weights of members whose best epoch it is."""
@@ -49,12 +55,15 @@ class Members:
         stack.keep(is_best)
         self.best = np.where(is_best, value, self.best)
         self.best_epoch = np.where(is_best, epoch, self.best_epoch)
+        is_kept = is_best | (self.best_epoch < 0)
+        for name in stack.betas.names:
+            self.scheduled[name] = np.where(is_kept, figures[name], self.scheduled.get(name, figures[name]))
         self._figures.append(figures)
 
     def line(self) -> str:
         """Returns a line on the last epoch: the median validation figure of each schedule."""
-        values = np.nanmedian(self._figures[-1]["val_negative_elbo"], axis=0)
-        told = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.names, values, strict=True))
+        values = pd.DataFrame(self.figures_of_last["val_negative_elbo"], columns=self.names).median()
+        told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         return f"epoch {self.epochs_done}: median validation negative ELBO {told}"
 
     def history(self, stack: Stack) -> pd.DataFrame:

@@ -129,14 +129,14 @@ def _train(stack: Stack, members: Members, epochs: int, bar: Any, tells: bool) -
 
 def _finished(stack: Stack, members: Members, data: Mapping[str, SeedData], restore_best: bool) -> GridResult:
     stack.restore(members.best_epoch >= 0 if restore_best else np.zeros(members.shape, bool))
+    scheduled = members.scheduled if restore_best else members.figures_of_last
     places = [(r, s) for s in range(members.shape[1]) for r in range(members.shape[0])]
-    betas = stack.betas.current.numpy()
     return GridResult(
         members.history(stack),
         members.report(stack, data["train"], data["test"]),
         _weights={(members.names[s], members.seeds[r]): stack.weights_of(r, s) for r, s in places},
         _scheduled={
-            (members.names[s], members.seeds[r]): dict(zip(stack.betas.names, betas[:, r, s].tolist(), strict=True))
+            (members.names[s], members.seeds[r]): {name: float(scheduled[name][r, s]) for name in stack.betas.names}
             for r, s in places
         },
     )
