@@ -3,16 +3,28 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
-from vaelib import plots
+from vaelib import paired_differences, plots
 
 IMAGES = np.zeros((2, 4, 4))
+HISTORY = pd.DataFrame(
+    {
+        "schedule": ["constant", "linear"] * 2,
+        "seed": [0, 0, 1, 1],
+        "epoch": 0,
+        "val_negative_elbo": [3.0, 1.0, 4.0, 2.5],
+    }
+)
+DIFFERENCES = paired_differences(HISTORY, "val_negative_elbo", smallest_effect=0.5)
 PLOTS: dict[str, Callable[..., Any]] = {
     "plot_curves": lambda ax: plots.plot_curves({"a": [1.0, 2.0]}, ax=ax),
+    "plot_differences": lambda ax: plots.plot_differences(DIFFERENCES, ax=ax),
     "plot_images": lambda ax: plots.plot_images(IMAGES, ax=ax),
     "plot_kl_per_unit": lambda ax: plots.plot_kl_per_unit([1.0, 2.0], ax=ax),
     "plot_latent_map": lambda ax: plots.plot_latent_map(np.eye(3), ax=ax),
+    "plot_learning_curves": lambda ax: plots.plot_learning_curves(HISTORY, ax=ax),
     "plot_rate_distortion": lambda ax: plots.plot_rate_distortion([1.0], [2.0], ax=ax),
     "plot_reconstructions": lambda ax: plots.plot_reconstructions(IMAGES, IMAGES, ax=ax),
     "plot_spectrum": lambda ax: plots.plot_spectrum([2.0, 1.0], 1.5, ax=ax),

@@ -1,5 +1,6 @@
 """Figures from numbers: each function returns its Axes, and never shows or saves."""
 
+from vaelib.plots.comparison import plot_differences, plot_learning_curves
 from vaelib.plots.direct import label_line_ends
 from vaelib.plots.history import plot_curves, plot_vae_history
 from vaelib.plots.images import plot_images, plot_reconstructions, plot_traversal
@@ -12,9 +13,11 @@ __all__ = [
     "COLOURS",
     "label_line_ends",
     "plot_curves",
+    "plot_differences",
     "plot_images",
     "plot_kl_per_unit",
     "plot_latent_map",
+    "plot_learning_curves",
     "plot_rate_distortion",
     "plot_reconstructions",
     "plot_spectrum",
