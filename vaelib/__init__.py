@@ -110,6 +110,8 @@ _HOME = {
     "train_vae": "training",
     "GridResult": "grid",
     "train_grid": "grid",
+    "PopulationResult": "grid",
+    "train_population": "grid",
 }
 
 __all__ = [*_HOME, "__version__"]

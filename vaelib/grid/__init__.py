@@ -1,6 +1,7 @@
 """Schedules × seeds of one model, trained at once (driver 2: stacked members)."""
 
+from vaelib.grid.population import PopulationResult, train_population
 from vaelib.grid.result import GridResult
 from vaelib.grid.training import train_grid
 
-__all__ = ["GridResult", "train_grid"]
+__all__ = ["GridResult", "PopulationResult", "train_grid", "train_population"]

@@ -66,6 +66,14 @@ class StackedBetas:
             self._states[place].assign(np.tile(np.reshape(list(part.init().values()), (-1, 1)), (1, n_seeds)))
         self._hold()
 
+    def hold(self, name: str, values: np.ndarray) -> None:
+        """Sets one of the numbers for each member (R, S), in place of what the schedules say of it."""
+        i = self.names.index(name)
+        table, held = self._table.numpy(), self._held.numpy()
+        table[:, i], held[i] = np.nan, values
+        self._table.assign(table)
+        self._held.assign(held)
+
     def at(self, step: Any) -> Any:
         """Inside the compiled step: the values (names, R, S) of this step."""
         row = tf.gather(self._table, tf.minimum(step, tf.shape(self._table, out_type="int64")[0] - 1))[:, tf.newaxis]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.callbacks import BetaSchedule
+from vaelib.grid.result import GridResult
 from vaelib.grid.seed_data import SeedData
 from vaelib.grid.stack import Stack
 from vaelib.likelihood import gaussian_nll
@@ -65,6 +66,21 @@ class Members:
         values = pd.DataFrame(self.figures_of_last["val_negative_elbo"], columns=self.names).median()
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         return f"epoch {self.epochs_done}: median validation negative ELBO {told}"
+
+    def finish(self, stack: Stack, train: SeedData, test: SeedData, restore_best: bool = True) -> GridResult:
+        """Restores the best weights on request and returns what is told of the members."""
+        stack.restore(self.best_epoch >= 0 if restore_best else np.zeros(self.shape, bool))
+        scheduled = self.scheduled if restore_best else self.figures_of_last
+        places = {(self.names[s], self.seeds[r]): (r, s) for s in range(self.shape[1]) for r in range(self.shape[0])}
+        return GridResult(
+            self.history(stack),
+            self.report(stack, train, test),
+            _weights={key: stack.weights_of(*place) for key, place in places.items()},
+            _scheduled={
+                key: {name: float(scheduled[name][place]) for name in stack.betas.names}
+                for key, place in places.items()
+            },
+        )
 
     def history(self, stack: Stack) -> pd.DataFrame:
         """Returns one row for each schedule, seed and epoch, up to the epoch in which a member broke."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,3 +59,21 @@ class GridResult:
         said = f", {broken} of them broke" if broken else ""
         said += ", interrupted" if self.interrupted else ""
         return f"GridResult({schedules} schedules × {seeds} seeds{said})"
+
+
+def joined(parts: Sequence[GridResult], build: Callable[[int], VAE], interrupted: bool = False) -> GridResult:
+    """Returns the results of all stacks as one, in the order schedule, seed."""
+
+    def table(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        whole = pd.concat(frames, ignore_index=True)
+        place = pd.factorize(whole["schedule"])[0]
+        return whole.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+
+    return GridResult(
+        table([part.history for part in parts]),
+        table([part.final for part in parts]),
+        interrupted,
+        build,
+        {key: value for part in parts for key, value in part._weights.items()},
+        {key: value for part in parts for key, value in part._scheduled.items()},
+    )

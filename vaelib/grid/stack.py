@@ -128,6 +128,7 @@ class Stack:
         stacked = [variable for variable in self.optimizer.variables if variable.shape[:2] == self.shape]
         for variable in [*self.values, *stacked]:
             variable.assign(tf.gather(variable.value, source, axis=1, batch_dims=1))
+        self.broken.assign(tf.gather(self.broken, source, axis=1, batch_dims=1))
 
     # ------------------------------------------------------------ evaluation
 

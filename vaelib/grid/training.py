@@ -5,28 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
-from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int, renamed
+from vaelib._checks import argument_error, boolean, finite_float, positive_int, renamed
 from vaelib.callbacks import BetaSchedule
-from vaelib.callbacks.beta_schedule import as_beta_schedule
 from vaelib.data import Dataset
 from vaelib.data.dataset import PARTS
-from vaelib.grid.mapped import convolutions, layer_outputs, require_stackable
+from vaelib.grid.arguments import chunks_of, data_of, models_of, schedules_of, seeds_of
+from vaelib.grid.mapped import convolutions, require_stackable
 from vaelib.grid.members import Members
-from vaelib.grid.result import GridResult
+from vaelib.grid.result import GridResult, joined
 from vaelib.grid.seed_data import SeedData
-from vaelib.grid.stack import MEMORY, Stack
-from vaelib.models.vae import VAE, require_vae
-from vaelib.training.batches import checked_data, start_sigma2
+from vaelib.grid.stack import Stack
+from vaelib.models.vae import VAE
 
-MOST = 400  # members trained at once: the cost of each falls until about 80 and stays
-_COPIES = 8  # of the weights: themselves, gradients, Adam's two moments, the best, the last, and two on the way
 _LOG = logging.getLogger("vaelib")
 
 
@@ -78,9 +73,9 @@ def train_grid(
         boolean(name, value)
     if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
         raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
-    schedules, numbers = _schedules(schedulers), _seeds(seeds)
-    models = _models(build_model, numbers)
-    data = _data(models, dataset, batch_size, resplit)
+    schedules, numbers = schedules_of(schedulers), seeds_of(seeds)
+    models = models_of(build_model, numbers)
+    data = data_of(models, dataset, batch_size, resplit)
     steps_per_epoch = math.ceil(len(dataset.x_train) / batch_size)
     for name, schedule in schedules.items():
         _check_schedule(name, schedule, models[0], epochs, steps_per_epoch)
@@ -94,7 +89,7 @@ def train_grid(
         _LOG.info(
             "%d members train in turn: %s gains nothing from being stacked", len(models) * len(schedules), slow[0]
         )
-    chunks = list(_chunks(models[0], len(models), list(schedules), batch_size, in_turn=bool(slow)))
+    chunks = list(chunks_of(models[0], len(models), list(schedules), batch_size, in_turn=bool(slow)))
     stack, parts = None, []
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
         for rows, names in chunks:
@@ -106,12 +101,12 @@ def train_grid(
             members = Members([numbers[r] for r in rows], chosen, epochs)
             interrupted = _train(stack, members, epochs, bar, verbose == 2)
             if members.epochs_done:
-                parts.append(_finished(stack, members, own, restore_best))
+                parts.append(members.finish(stack, own["train"], own["test"], restore_best))
             if interrupted:
                 break
     if not parts:
         raise KeyboardInterrupt
-    return _joined(parts, build_model, interrupted)
+    return joined(parts, build_model, interrupted)
 
 
 def _train(stack: Stack, members: Members, epochs: int, bar: Any, tells: bool) -> bool:
@@ -127,112 +122,8 @@ def _train(stack: Stack, members: Members, epochs: int, bar: Any, tells: bool) -
     return False
 
 
-def _finished(stack: Stack, members: Members, data: Mapping[str, SeedData], restore_best: bool) -> GridResult:
-    stack.restore(members.best_epoch >= 0 if restore_best else np.zeros(members.shape, bool))
-    scheduled = members.scheduled if restore_best else members.figures_of_last
-    places = [(r, s) for s in range(members.shape[1]) for r in range(members.shape[0])]
-    return GridResult(
-        members.history(stack),
-        members.report(stack, data["train"], data["test"]),
-        _weights={(members.names[s], members.seeds[r]): stack.weights_of(r, s) for r, s in places},
-        _scheduled={
-            (members.names[s], members.seeds[r]): {name: float(scheduled[name][r, s]) for name in stack.betas.names}
-            for r, s in places
-        },
-    )
-
-
-def _joined(parts: Sequence[GridResult], build: Callable[[int], VAE], interrupted: bool) -> GridResult:
-    """The results of all stacks as one, in the order schedule, seed."""
-    order = list(dict.fromkeys(key for part in parts for key in part._weights))
-    schedules = list(dict.fromkeys(name for name, _ in order))
-
-    def table(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-        whole = pd.concat(frames, ignore_index=True)
-        place = whole["schedule"].map(schedules.index)
-        return whole.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
-
-    return GridResult(
-        table([part.history for part in parts]),
-        table([part.final for part in parts]),
-        interrupted,
-        build,
-        {key: value for part in parts for key, value in part._weights.items()},
-        {key: value for part in parts for key, value in part._scheduled.items()},
-    )
-
-
-# ---------------------------------------------------------------- checks
-
-
-def _schedules(schedulers: Any) -> dict[str, BetaSchedule]:
-    if not isinstance(schedulers, Mapping) or not schedulers or not all(isinstance(name, str) for name in schedulers):
-        raise argument_error("schedulers", "map names to schedules", schedulers)
-    return {name: as_beta_schedule(f"schedulers[{name!r}]", value) for name, value in schedulers.items()}
-
-
-def _seeds(seeds: Any) -> list[int]:
-    if isinstance(seeds, Sequence | np.ndarray | range) and not isinstance(seeds, str):
-        numbers = [positive_int(f"seeds[{i}]", seed, minimum=0) for i, seed in enumerate(seeds)]
-        if not numbers or len(set(numbers)) < len(numbers):
-            raise argument_error("seeds", "be a number, or different integers >= 0", seeds)
-        return numbers
-    return list(range(positive_int("seeds", seeds)))
-
-
-def _models(build_model: Any, seeds: Sequence[int]) -> list[VAE]:
-    """One model for each seed, alike in all but what the seed decides."""
-    if not callable(build_model):
-        raise argument_error("build_model", "be a function from a seed to a model", build_model)
-    models = [require_vae("build_model(seed)", build_model(seed)) for seed in seeds]
-    for model, seed in zip(models, seeds, strict=True):
-        if model.seed != seed:
-            received = Described(f"a model with seed={model.seed} for the seed {seed}")
-            raise argument_error("build_model", "pass its seed on to the model", received)
-        if _unseeded(model.get_config()) != _unseeded(models[0].get_config()):
-            received = Described(f"another model for seed {seed} than for seed {seeds[0]}")
-            raise argument_error("build_model", "build models that differ by their seed alone", received)
-    return models
-
-
-def _unseeded(config: Any) -> Any:
-    """A model's configuration without seeds and the names that Keras counts."""
-    passing = {"seed", "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
-    if isinstance(config, dict):
-        return {key: _unseeded(value) for key, value in config.items() if key not in passing}
-    return [_unseeded(value) for value in config] if isinstance(config, list | tuple) else config
-
-
-def _data(models: Sequence[VAE], dataset: Dataset, batch_size: int, resplit: bool) -> list[dict[str, Any]]:
-    """The checked parts of each model's data, the same objects where they are shared; starts a learned σ²."""
-    shared = checked_data(models[0], dataset, batch_size)
-    given = []
-    for model in models:
-        own = dataset.resplit(model.seed) if resplit else dataset
-        given.append(checked_data(model, own, batch_size) if resplit else shared)
-        start_sigma2(model, own.x_train)
-    return given
-
-
 def _check_schedule(name: str, schedule: BetaSchedule, model: VAE, epochs: int, steps_per_epoch: int) -> None:
     try:
         schedule.check(model, epochs, steps_per_epoch)
     except ValueError as error:
         raise renamed(error, lambda _: f"schedulers[{name!r}]") from None
-
-
-# ---------------------------------------------------------------- memory
-
-
-def _chunks(
-    model: VAE, n_seeds: int, names: Sequence[str], batch_size: int, in_turn: bool
-) -> Iterator[tuple[list[int], list[str]]]:
-    """Cuts the grid into seeds and schedules that are trained together, whole seeds where they fit."""
-    weights = sum(math.prod(weight.shape) for weight in model.weights)
-    bytes_each = 4 * (_COPIES * weights + _COPIES * batch_size * layer_outputs(model))
-    most = 1 if in_turn else max(1, min(MOST, MEMORY // bytes_each))
-    schedules = min(len(names), most)
-    seeds = max(1, most // schedules)
-    for i in range(0, len(names), schedules):
-        for j in range(0, n_seeds, seeds):
-            yield list(range(j, min(j + seeds, n_seeds))), list(names[i : i + schedules])

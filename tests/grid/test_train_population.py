@@ -1,0 +1,127 @@
+"""Population-based training of β: who copies whom, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vaelib import (
+    BetaVAE,
+    Dataset,
+    PopulationResult,
+    build_vae,
+    fit_sigma2,
+    negative_elbo,
+    train_grid,
+    train_population,
+)
+from vaelib.grid.population import _next
+
+RNG = np.random.default_rng(0)
+X = (RNG.normal(size=(100, 2)) @ RNG.normal(size=(2, 8)) + 0.1 * RNG.normal(size=(100, 8))).astype("float32")
+DATA = Dataset("plane", X[:60], X[60:80], X[80:])
+
+
+def build(seed: int) -> BetaVAE:
+    return build_vae((8,), 3, hidden=(8,), batch_norm=False, dropout=0.0, seed=seed)
+
+
+def trained(**options: Any) -> PopulationResult:
+    arguments = {"population": 4, "seeds": 2, "epochs": 7, "batch_size": 16, "every": 2, "learning_rate": 0.01}
+    return train_population(build, DATA, **arguments | options)
+
+
+@pytest.fixture(scope="module")
+def result() -> PopulationResult:
+    return trained()
+
+
+def test_the_worst_copy_the_best_and_vary_its_beta() -> None:
+    value = np.array([[3.0, 1.0, 2.0, np.nan], [4.0, 3.0, 2.0, 1.0]])
+    beta = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    chances = [np.random.default_rng(seed) for seed in (0, 1)]
+    source, after = _next(value, beta, 1, 1.25, chances)
+    assert source.tolist() == [[0, 1, 2, 1], [3, 1, 2, 3]]
+    assert after[0, :3].tolist() == [1.0, 2.0, 3.0]
+    assert after[0, 3] in (2.0 * 1.25, 2.0 / 1.25)
+    assert after[1, 0] in (8.0 * 1.25, 8.0 / 1.25)
+
+
+def test_tables(result: PopulationResult) -> None:
+    assert result.final[["schedule", "seed"]].to_numpy().tolist() == [["population", 0], ["population", 1]]
+    assert len(result.history) == 4 * 2 * 7
+    assert len(result.copies) == 2 * 3  # one of four, after epochs 1, 3 and 5
+    assert set(result.copies["epoch"]) == {1, 3, 5}
+    betas = result.history.set_index(["member", "seed", "epoch"])["beta"]
+    for copy in result.copies.itertuples():
+        own = betas.loc[f"member {copy.member}", copy.seed]
+        assert own[copy.epoch + 1] == pytest.approx(copy.beta, rel=1e-6)
+        source = betas.loc[f"member {copy.source}", copy.seed]
+        assert copy.beta / source[copy.epoch] == pytest.approx(1.25) or copy.beta / source[copy.epoch] == pytest.approx(
+            0.8
+        )
+    assert result.history["beta"].between(0.1, 10).all()
+
+
+def test_the_best_member_on_validation_data_is_reported(result: PopulationResult) -> None:
+    best = result.history.groupby("seed")["val_negative_elbo"].min()
+    assert result.final.set_index("seed")["val_negative_elbo"].to_dict() == pytest.approx(best.to_dict())
+    model = result.model("population", 1)
+    test = negative_elbo(model, DATA.x_test, fit_sigma2(model, DATA.x_train))
+    row = result.final.set_index("seed").loc[1]
+    assert row["negative_elbo"] == pytest.approx(test.negative_elbo, rel=1e-5)
+    assert model.get_kl_weight() == pytest.approx(
+        result.history.query("seed == 1")
+        .set_index("epoch")
+        .loc[row["best_epoch"]]["beta"]
+        .tolist()[
+            int(np.argmin(result.history.query(f"seed == 1 and epoch == {row['best_epoch']}")["val_negative_elbo"]))
+        ]
+    )
+
+
+def test_without_a_round_of_copying_members_are_those_of_a_grid() -> None:
+    alone = trained(every=7)
+    assert alone.copies.empty
+    betas = alone.history.query("epoch == 0 and seed == 0").set_index("member")["beta"].to_dict()
+    grid = train_grid(build, DATA, betas, seeds=[0], epochs=7, batch_size=16, learning_rate=0.01)
+    expected = alone.history.query("seed == 0").reset_index(drop=True)
+    np.testing.assert_allclose(grid.history["val_total_loss"], expected["val_total_loss"], rtol=1e-5)
+
+
+def test_a_copy_goes_on_as_its_source_would_have() -> None:
+    """With a factor near 1, the copy's next epoch is nearly its source's: weights and Adam's moments came along."""
+    result = trained(factor=1 + 1e-6, every=3, epochs=4, seeds=1)
+    (copy,) = result.copies.itertuples()
+    after = result.history.query("epoch == 3").set_index("member")["val_total_loss"]
+    assert after[f"member {copy.member}"] == pytest.approx(after[f"member {copy.source}"], rel=1e-4)
+
+
+def test_the_same_call_gives_the_same_population(result: PopulationResult) -> None:
+    again = trained()
+    assert again.copies["source"].tolist() == result.copies["source"].tolist()
+
+
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"population": 3}, "`population` must be an integer >= 4. Received: population=3."),
+    ({"every": 0}, "`every` must be an integer >= 1."),
+    ({"share": 0.6}, "`share` must be <= 0.5: who is copied does not give up. Received: share=0.6."),
+    ({"share": 0.0}, "`share` must be a finite number > 0."),
+    ({"factor": 1.0}, "`factor` must be a finite number > 1."),
+    ({"betas": (1.0, 1.0)}, "`betas` must be a pair (low, high) with 0 < low < high. Received: betas=(1.0, 1.0)."),
+    ({"betas": 3.0}, "`betas` must be a pair (low, high) with 0 < low < high."),
+    ({"betas": (0.0, 1.0)}, "`betas[0]` must be a finite number > 0."),
+    ({"verbose": 2}, "`verbose` must be 'auto', 0 or 1."),
+    ({"seeds": []}, "`seeds` must be a number, or different integers >= 0."),
+])  # fmt: skip
+def test_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="^Argument ") as error:
+        trained(**changed)
+    assert f"Argument {message}" in str(error.value)
+
+
+def test_a_model_with_two_weights_is_refused() -> None:
+    with pytest.raises(ValueError, match="HierarchicalVAE with global_kl_weight and local_kl_weight"):
+        train_population(lambda seed: build_vae((8,), 2, local_dim=2, hidden=(4,), seed=seed), DATA, batch_size=16)

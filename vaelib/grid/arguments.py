@@ -1,0 +1,86 @@
+"""What grids and populations are given, checked: schedules, seeds, models, data, and how much fits into memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vaelib._checks import Described, argument_error, positive_int
+from vaelib.callbacks import BetaSchedule
+from vaelib.callbacks.beta_schedule import as_beta_schedule
+from vaelib.data import Dataset
+from vaelib.grid.mapped import layer_outputs
+from vaelib.grid.stack import MEMORY
+from vaelib.models.vae import VAE, require_vae
+from vaelib.training.batches import checked_data, start_sigma2
+
+MOST = 400  # members trained at once: the cost of each falls until about 80 and stays
+_COPIES = 8  # of the weights: themselves, gradients, Adam's two moments, the best, the last, and two on the way
+
+
+def schedules_of(schedulers: Any) -> dict[str, BetaSchedule]:
+    """Returns each schedule as the callback that sets it, by name."""
+    if not isinstance(schedulers, Mapping) or not schedulers or not all(isinstance(name, str) for name in schedulers):
+        raise argument_error("schedulers", "map names to schedules", schedulers)
+    return {name: as_beta_schedule(f"schedulers[{name!r}]", value) for name, value in schedulers.items()}
+
+
+def seeds_of(seeds: Any) -> list[int]:
+    """Returns the seeds: 0, 1, … where their number is given."""
+    if isinstance(seeds, Sequence | np.ndarray | range) and not isinstance(seeds, str):
+        numbers = [positive_int(f"seeds[{i}]", seed, minimum=0) for i, seed in enumerate(seeds)]
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise argument_error("seeds", "be a number, or different integers >= 0", seeds)
+        return numbers
+    return list(range(positive_int("seeds", seeds)))
+
+
+def models_of(build_model: Any, seeds: Sequence[int]) -> list[VAE]:
+    """Returns one model for each seed, alike in all but what the seed decides."""
+    if not callable(build_model):
+        raise argument_error("build_model", "be a function from a seed to a model", build_model)
+    models = [require_vae("build_model(seed)", build_model(seed)) for seed in seeds]
+    for model, seed in zip(models, seeds, strict=True):
+        if model.seed != seed:
+            received = Described(f"a model with seed={model.seed} for the seed {seed}")
+            raise argument_error("build_model", "pass its seed on to the model", received)
+        if _unseeded(model.get_config()) != _unseeded(models[0].get_config()):
+            received = Described(f"another model for seed {seed} than for seed {seeds[0]}")
+            raise argument_error("build_model", "build models that differ by their seed alone", received)
+    return models
+
+
+def _unseeded(config: Any) -> Any:
+    """A model's configuration without seeds and the names that Keras counts."""
+    passing = {"seed", "name", "shared_object_id", "inbound_nodes", "input_layers", "output_layers"}
+    if isinstance(config, dict):
+        return {key: _unseeded(value) for key, value in config.items() if key not in passing}
+    return [_unseeded(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+def data_of(models: Sequence[VAE], dataset: Dataset, batch_size: int, resplit: bool) -> list[dict[str, Any]]:
+    """Returns the checked parts of each model's data, the same objects where they are shared; starts a learned σ²."""
+    shared = checked_data(models[0], dataset, batch_size)
+    given = []
+    for model in models:
+        own = dataset.resplit(model.seed) if resplit else dataset
+        given.append(checked_data(model, own, batch_size) if resplit else shared)
+        start_sigma2(model, own.x_train)
+    return given
+
+
+def chunks_of(
+    model: VAE, n_seeds: int, names: Sequence[str], batch_size: int, in_turn: bool = False, whole_seeds: bool = False
+) -> Iterator[tuple[list[int], list[str]]]:
+    """Cuts the grid into seeds and schedules that are trained together, whole seeds where they fit or have to be."""
+    weights = sum(math.prod(weight.shape) for weight in model.weights)
+    bytes_each = 4 * (_COPIES * weights + _COPIES * batch_size * layer_outputs(model))
+    most = 1 if in_turn else max(1, min(MOST, MEMORY // bytes_each))
+    schedules = len(names) if whole_seeds else min(len(names), most)
+    seeds = max(1, most // schedules)
+    for i in range(0, len(names), schedules):
+        for j in range(0, n_seeds, seeds):
+            yield list(range(j, min(j + seeds, n_seeds))), list(names[i : i + schedules])

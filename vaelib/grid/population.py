@@ -1,0 +1,191 @@
+"""Population-based training of β: members of one seed that copy the better ones and vary their β."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm import tqdm
+
+from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
+from vaelib.callbacks import BetaSchedule
+from vaelib.data import Dataset
+from vaelib.data.dataset import PARTS
+from vaelib.grid.arguments import chunks_of, data_of, models_of, seeds_of
+from vaelib.grid.mapped import require_stackable
+from vaelib.grid.members import Members
+from vaelib.grid.result import GridResult, joined
+from vaelib.grid.seed_data import SeedData
+from vaelib.grid.stack import Stack
+from vaelib.models.vae import VAE
+from vaelib.schedules import ConstantBetaScheduler
+
+NAME = "population"
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationResult(GridResult):
+    """What `train_population` returns: a `GridResult` with one row of `final` for each seed, its best member.
+
+    `history` has one row for each member, seed and epoch; `final` and `model` name the schedule "population".
+
+    Attributes:
+        copies: one row for each time that a member gave up: its `seed`, the `epoch` after which it did, its number
+            `member`, that of the one whose weights it took, `source`, and its new `beta`.
+    """
+
+    copies: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def train_population(
+    build_model: Callable[[int], VAE],
+    dataset: Dataset,
+    population: int = 8,
+    seeds: int | Sequence[int] = 10,
+    epochs: int = 50,
+    batch_size: int = 64,
+    *,
+    betas: tuple[float, float] = (0.1, 10.0),
+    every: int = 5,
+    share: float = 0.25,
+    factor: float = 1.25,
+    learning_rate: float = 1e-3,
+    resplit: bool = False,
+    verbose: int | str = "auto",
+) -> PopulationResult:
+    """Trains populations that find a schedule of β by themselves: exploit by copying weights, explore by varying β.
+
+    Each seed has a population of members that begin with the same weights and a β each, drawn log-uniformly. After
+    every few epochs the worst members of a seed, by validation negative ELBO at β = 1, take the weights and Adam's
+    moments of one of the best, and its β times or divided by a factor. Of each seed the member with the best epoch is
+    kept; its β over the epochs is the schedule that was found. The budget is that of as many fixed schedules, so
+    compare the test figures with the best of those, chosen on validation data too.
+
+    Args:
+        build_model: returns a model with one KL weight for a seed, as for `train_grid`.
+        dataset: training, validation and test data.
+        population: members of each seed, >= 4.
+        seeds: their number, or the seeds themselves.
+        epochs: number of epochs, >= 1.
+        batch_size: examples a step.
+        betas: the lowest and the highest β, 0 < low < high; also the bounds of all later ones.
+        every: epochs between two rounds of copying, >= 1.
+        share: of the population that gives up in a round, and of that which is copied, in (0, 0.5].
+        factor: by which a copied β is multiplied or divided, > 1.
+        learning_rate: Adam's, > 0.
+        resplit: whether each seed has its own split of the data.
+        verbose: "auto" (a progress bar on a terminal, else nothing), 0 (nothing) or 1 (bar).
+
+    Raises:
+        ValueError: before anything is trained, if an argument or the data is unusable, or the model has several KL
+            weights or a layer that cannot be stacked.
+
+    Source: Jaderberg et al. (2017), arXiv 1711.09846.
+    """
+    population = positive_int("population", population, minimum=4)
+    epochs, batch_size, every = (
+        positive_int(name, value) for name, value in (("epochs", epochs), ("batch_size", batch_size), ("every", every))
+    )
+    share = finite_float("share", share, minimum=0, exclusive=True)
+    if share > 0.5:
+        raise argument_error("share", "be <= 0.5: who is copied does not give up", share)
+    factor = finite_float("factor", factor, minimum=1, exclusive=True)
+    low, high = _range(betas)
+    learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
+    boolean("resplit", resplit)
+    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1):
+        raise argument_error("verbose", "be 'auto', 0 or 1", verbose)
+    numbers = seeds_of(seeds)
+    models = models_of(build_model, numbers)
+    if list(models[0].scheduled) != ["beta"]:
+        received = Described(f"a {type(models[0]).__name__} with {' and '.join(models[0].scheduled)}")
+        raise argument_error("build_model", "build a model with one KL weight and no capacity", received)
+    data = data_of(models, dataset, batch_size, resplit)
+    require_stackable("build_model", models[0])
+
+    names = [f"member {k}" for k in range(population)]
+    schedules = {name: BetaSchedule(ConstantBetaScheduler(low)) for name in names}
+    count = max(1, round(share * population))
+    chunks = [rows for rows, _ in chunks_of(models[0], len(models), names, batch_size, whole_seeds=True)]
+    stack, parts, copies = None, [], []
+    with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
+        for rows in chunks:
+            own_models, own_schedules = [models[r] for r in rows], list(schedules.values())
+            if stack is None or not stack.takes(len(rows), own_schedules):
+                stack = Stack(own_models, own_schedules, batch_size, learning_rate)
+            own = {part: SeedData([data[r][part] for r in rows]) for part in PARTS}
+            stack.restart(own_models, own_schedules, own["train"], own["val"], epochs)
+            members = Members([numbers[r] for r in rows], schedules, epochs)
+            chances = [np.random.default_rng([numbers[r], population]) for r in rows]
+            beta = np.exp([chance.uniform(np.log(low), np.log(high), population) for chance in chances])
+            stack.betas.hold("beta", beta)
+            for epoch in range(epochs):
+                figures = stack.train_epoch(epoch)
+                members.note(figures, stack)
+                bar.update()
+                if (epoch + 1) % every == 0 and epoch + 1 < epochs:
+                    source, beta = _next(figures["val_negative_elbo"], beta, count, factor, chances)
+                    beta = np.clip(beta, low, high)
+                    stack.copy_members(source)
+                    stack.betas.hold("beta", beta)
+                    copies += [
+                        {
+                            "seed": members.seeds[r],
+                            "epoch": epoch,
+                            "member": s,
+                            "source": source[r, s],
+                            "beta": beta[r, s],
+                        }
+                        for r, s in zip(*np.nonzero(source != np.arange(population)), strict=True)
+                    ]
+            parts.append(_best_of_each_seed(stack, members, own))
+    whole = joined(parts, build_model)
+    return PopulationResult(
+        whole.history.rename(columns={"schedule": "member"}),
+        whole.final,
+        _build=build_model,
+        _weights=whole._weights,
+        _scheduled=whole._scheduled,
+        copies=pd.DataFrame(copies, columns=["seed", "epoch", "member", "source", "beta"]),
+    )
+
+
+def _next(
+    value: npt.NDArray[Any], beta: npt.NDArray[Any], count: int, factor: float, chances: Sequence[np.random.Generator]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Returns whom each member (R, S) copies, itself or a better one, and its next β; `value` is lower if better."""
+    source = np.tile(np.arange(value.shape[1]), (len(value), 1))
+    after = beta.copy()
+    for r, chance in enumerate(chances):
+        order = np.argsort(np.where(np.isfinite(value[r]), value[r], np.inf), kind="stable")
+        best, worst = order[:count], order[-count:]
+        source[r, worst] = chance.choice(best, count)
+        after[r, worst] = beta[r, source[r, worst]] * factor ** chance.choice([-1.0, 1.0], count)
+    return source, after
+
+
+def _best_of_each_seed(stack: Stack, members: Members, data: dict[str, SeedData]) -> GridResult:
+    """The history of all members, and of each seed the member with the best epoch."""
+    whole = members.finish(stack, data["train"], data["test"])
+    chosen = {seed: members.names[int(np.argmin(members.best[r]))] for r, seed in enumerate(members.seeds)}
+    final = whole.final[whole.final["schedule"] == whole.final["seed"].map(chosen)]
+    return GridResult(
+        whole.history,
+        final.assign(schedule=NAME).reset_index(drop=True),
+        _weights={(NAME, seed): whole._weights[name, seed] for seed, name in chosen.items()},
+        _scheduled={(NAME, seed): whole._scheduled[name, seed] for seed, name in chosen.items()},
+    )
+
+
+def _range(betas: Any) -> tuple[float, float]:
+    must = "be a pair (low, high) with 0 < low < high"
+    if not isinstance(betas, list | tuple) or len(betas) != 2:
+        raise argument_error("betas", must, betas)
+    low, high = (finite_float(f"betas[{i}]", beta, minimum=0, exclusive=True) for i, beta in enumerate(betas))
+    if low >= high:
+        raise argument_error("betas", must, betas)
+    return low, high
