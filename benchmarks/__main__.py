@@ -7,7 +7,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import book, conv, disentanglement, epoch, measures, schedules, sprites, start_up
+from benchmarks import book, conv, disentanglement, epoch, grid, measures, schedules, sprites, start_up
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
             conv.rows,
             measures.rows,
             disentanglement.rows,
+            grid.rows,
             lambda: book.chapter_rows(Path(folder)),
             lambda: book.build_rows(Path(folder)),
         ):
