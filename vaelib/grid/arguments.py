@@ -12,8 +12,8 @@ from vaelib._checks import Described, argument_error, positive_int
 from vaelib.callbacks import BetaSchedule
 from vaelib.callbacks.beta_schedule import as_beta_schedule
 from vaelib.data import Dataset
+from vaelib.grid.evaluation import MEMORY
 from vaelib.grid.mapped import layer_outputs
-from vaelib.grid.stack import MEMORY
 from vaelib.models.vae import VAE, require_vae
 from vaelib.training.batches import checked_data, start_sigma2
 

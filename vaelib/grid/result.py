@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vaelib._checks import argument_error, one_of
-from vaelib.grid.stack import set_weights_of
+from vaelib.grid.lent import set_weights_of
 from vaelib.models.vae import VAE
 
 

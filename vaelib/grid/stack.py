@@ -19,13 +19,12 @@ import tensorflow as tf
 from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.callbacks import BetaSchedule
 from vaelib.grid.betas import StackedBetas
-from vaelib.grid.mapped import layer_outputs, map_members
+from vaelib.grid.draws import draws_of
+from vaelib.grid.evaluation import StackEvaluation
+from vaelib.grid.lent import lent, weights_of
+from vaelib.grid.mapped import map_members
 from vaelib.grid.seed_data import SeedData
-from vaelib.models.compiled import losses_of_means, summed_terms
 from vaelib.models.vae import VAE
-from vaelib.randomness import order_at
-
-MEMORY = 2**30  # bytes that the members trained at once may take
 
 
 class Stack:
@@ -54,7 +53,7 @@ class Stack:
             keras.Variable(
                 np.zeros((*self.shape, *weight.shape), weight.dtype), dtype=weight.dtype, trainable=weight.trainable
             )
-            for weight in _weights(self.model)
+            for weight in weights_of(self.model)
         ]
         self._trained = len(self.model.trainable_variables)
         self.optimizer = keras.optimizers.Adam(learning_rate)
@@ -64,8 +63,7 @@ class Stack:
         # the first step whose loss was not finite, −1 without one, and whether its reconstruction and its KL were
         self.broken = tf.Variable(tf.fill((*self.shape, 3), -1.0), trainable=False)
         self._epoch = tf.function(self._train_epoch, reduce_retracing=True)
-        self._sums = tf.function(self._sums_of_batch, reduce_retracing=True)
-        self._losses = tf.function(self._losses_of_sums)
+        self._evaluation = StackEvaluation(self.model, self.shape, self.betas.names, side_by_side)
         self._keep_all = tf.function(self._keep)
 
     # ------------------------------------------------------------ a training
@@ -88,7 +86,7 @@ class Stack:
         """
         self._models = list(models)
         for i, value in enumerate(self.values):
-            initial = np.stack([_weights(model)[i].numpy() for model in models])
+            initial = np.stack([weights_of(model)[i].numpy() for model in models])
             value.assign(np.repeat(initial[:, np.newaxis], self.shape[1], axis=1))
         for variable, value in zip(self.optimizer.variables, self._fresh, strict=True):
             variable.assign(value)
@@ -97,7 +95,7 @@ class Stack:
         self.broken.assign(tf.fill((*self.shape, 3), -1.0))
         self._train, self._val = train, val
         self.steps_per_epoch = math.ceil(train.n / self.batch_size)
-        self._draws = tf.function(self._draws_of_epoch)
+        self._draws = draws_of(self._models, train.n, self.batch_size)
         self.betas.restart(schedules, epochs, self.steps_per_epoch)
 
     def train_epoch(self, epoch: int) -> dict[str, np.ndarray]:
@@ -111,7 +109,8 @@ class Stack:
         scheduled = dict(zip(self.betas.names, self.betas.current.numpy(), strict=True))
         self.betas.end_epoch(figures, figures["mean_squared_error"])
         error = np.maximum(figures["mean_squared_error"], MIN_SIGMA2)
-        values = self.losses(self._val, error, list(scheduled.values()))
+        sums = self.sums(self._val)
+        values = self._evaluation.losses(self.values, sums / self._val.n, error, list(scheduled.values()))
         return {**figures, **scheduled, **{f"val_{name}": value for name, value in values.items()}}
 
     def keep(self, is_best: np.ndarray) -> None:
@@ -130,24 +129,9 @@ class Stack:
             variable.assign(tf.gather(variable.value, source, axis=1, batch_dims=1))
         self.broken.assign(tf.gather(self.broken, source, axis=1, batch_dims=1))
 
-    # ------------------------------------------------------------ evaluation
-
     def sums(self, data: SeedData) -> np.ndarray:
-        """Returns sums over examples as (R, S, 1 + 4 · latent_dim): `summed_terms`, then z_mean and its square."""
-        room = MEMORY // (32 * math.prod(self.shape) * layer_outputs(self.model))  # 8 copies of 4 bytes
-        total, size = np.zeros(()), min(data.n, max(16, min(1024, room)))
-        for start in range(0, data.n, size):
-            batch, noise = data.batch(start, size), data.noise(self._models, start, size)
-            total = total + self._sums(batch, noise).numpy()
-        return total
-
-    def losses(self, data: SeedData, sigma2: np.ndarray, scheduled: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns the losses of data and their negative ELBO at β = 1 under given σ² and scheduled numbers, (R, S)."""
-        means = self.sums(data)[..., : 1 + 2 * self.model.latent_dim] / data.n
-        with np.errstate(invalid="ignore"):
-            log_sigma2 = np.log(sigma2).astype("float32")
-        values = self._losses(means, log_sigma2, [np.asarray(value, "float32") for value in scheduled]).numpy()
-        return dict(zip((*self.model.loss_names, "negative_elbo"), np.moveaxis(values, -1, 0), strict=True))
+        """Returns the members' sums over examples, see `StackEvaluation.sums`."""
+        return self._evaluation.sums(self.values, data, self._models)
 
     @property
     def failed_step(self) -> np.ndarray:
@@ -163,28 +147,6 @@ class Stack:
         return [value.numpy()[r, s] for value in self.values]
 
     # ------------------------------------------------------------ compiled
-
-    def _draws_of_epoch(self, epoch: Any) -> tuple[Any, ...]:
-        """The order (R, n), noise (steps, R, batch, latent_dim), that of a smaller last batch, dropout's states."""
-        order = tf.stack([order_at(self._train.n, model.seed, epoch) for model in self._models])
-        first, full = epoch * self.steps_per_epoch, self._train.n // self.batch_size
-        rest = self._train.n - full * self.batch_size
-
-        def noise(step: Any) -> Any:
-            return tf.stack([model.training_noise(self.batch_size, step) for model in self._models])
-
-        def states(step: Any) -> list[Any]:
-            each = [model.generator_states(step) for model in self._models]
-            return [tf.stack(of_generator) for of_generator in zip(*each, strict=True)]
-
-        steps = first + tf.range(self.steps_per_epoch, dtype="int64")
-        width = self.model.latent_dim
-        spec = tf.TensorSpec((len(self._models), self.batch_size, width), "float32")
-        noises = tf.map_fn(noise, steps[:full], fn_output_signature=spec)
-        last = tf.stack([model.training_noise(rest, first + full) for model in self._models])
-        generators = self.model.generators
-        spec_of_states = [tf.TensorSpec((len(self._models), 2), generator.state.dtype) for generator in generators]
-        return order, noises, last, tf.map_fn(states, steps, fn_output_signature=spec_of_states) if generators else []
 
     def _train_epoch(self, data: Any, order: Any, noise: Any, last_noise: Any, states: Any) -> Any:
         size, full = self.batch_size, noise.shape[0]
@@ -227,49 +189,17 @@ class Stack:
         (batch, noise, states), (values, betas) = of_seed, of_member
         x, _ = self.model.inputs.split(batch)
         scheduled = dict(zip(self.betas.names, betas, strict=True))
-        with self._lent(values, states) as scope:
+        with lent(self.model, values, states) as scope:
             terms = self.model.terms(batch, noise, training=True)
             losses = self.model.named_losses(terms, scheduled)
             objective = losses["total_loss"] + sum(self.model.losses)
             error = self.model.mean_squared_error(x, terms)
             figures = self.betas.figures(terms, error)
         named = [tf.cast(losses[name], self._dtype) for name in self.model.loss_names]
-        pairs = zip(_weights(self.model)[self._trained :], values[self._trained :], strict=True)
+        pairs = zip(weights_of(self.model)[self._trained :], values[self._trained :], strict=True)
         new = [(scope.get_current_value(weight), old) for weight, old in pairs]
         state = [old if value is None else tf.convert_to_tensor(value) for value, old in new]
         return objective, tf.stack([*named, tf.cast(error, self._dtype)]), figures, state
-
-    def _sums_of_batch(self, batch: Any, noise: Any) -> Any:
-        values = [tf.convert_to_tensor(value.value) for value in self.values]
-
-        def member(of_seed: Any, of_member: Any) -> Any:
-            given, own_noise = of_seed if self._val.is_own else (batch, of_seed[0])
-            with self._lent(of_member, []):
-                terms = self.model.terms(given, own_noise, training=False)
-                z_mean = tf.cast(tf.concat([latents.z_mean for latents in terms.latents], axis=1), "float64")
-                moments = [tf.reduce_sum(z_mean, axis=0), tf.reduce_sum(z_mean**2, axis=0)]
-                return tf.concat([summed_terms(terms), *moments], axis=0)
-
-        of_seeds = (batch, noise) if self._val.is_own else (noise,)
-        return map_members(member, of_seeds, values, self.side_by_side)
-
-    def _losses_of_sums(self, means: Any, log_sigma2: Any, scheduled: Any) -> Any:
-        values = [tf.convert_to_tensor(value.value) for value in self.values]
-
-        def member(_: Any, of_member: Any) -> Any:
-            own, mean, own_log_sigma2, betas = of_member
-            with self._lent(own, []):
-                named = dict(zip(self.betas.names, betas, strict=True))
-                return tf.stack(losses_of_means(self.model, mean, own_log_sigma2, named))
-
-        none = tf.zeros(self.shape[0])
-        return map_members(member, none, (values, means, log_sigma2, scheduled), self.side_by_side)
-
-    def _lent(self, values: Sequence[Any], states: Sequence[Any]) -> keras.StatelessScope:
-        """A scope in which the model computes with one member's weights."""
-        generators = [generator.state for generator in self.model.generators[: len(states)]]
-        mapping = [*zip(_weights(self.model), values, strict=True), *zip(generators, states, strict=True)]
-        return keras.StatelessScope(state_mapping=mapping)
 
     @property
     def _dtype(self) -> str:
@@ -292,19 +222,6 @@ def _failure(step: float, has_reconstruction: float, has_kl: float) -> str | Non
     terms = {"reconstruction term": has_reconstruction, "KL term": has_kl}
     broken = [name for name, is_finite in terms.items() if not is_finite]
     return f"the loss was no longer finite at step {step:.0f}, in the {' and the '.join(broken) or 'total loss'}"
-
-
-def _weights(model: VAE) -> list[Any]:
-    """The variables whose values a member has of its own, trained ones first; not those that schedules set."""
-    scheduled = {id(variable) for variable in model.scheduled.values()}
-    rest = [weight for weight in model.non_trainable_weights if id(weight) not in scheduled]
-    return [*model.trainable_variables, *rest]
-
-
-def set_weights_of(model: VAE, values: Sequence[np.ndarray]) -> None:
-    """Gives a model the weights of a member."""
-    for weight, value in zip(_weights(model), values, strict=True):
-        weight.assign(value)
 
 
 def _beside(mask: Any, value: Any) -> Any:
