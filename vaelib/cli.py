@@ -1,4 +1,4 @@
-"""The command `vaelib`, also `python -m vaelib`: trains a VAE from options and a configuration."""
+"""The command `vaelib`, also `python -m vaelib`: trains a VAE from options and a configuration, or runs a batch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from vaelib._checks import argument_error, nearest, positive_int, renamed
 from vaelib._files import atomic_path, refuse_earlier, refuse_folders
+from vaelib.comparison.command import add_arguments, compare
 from vaelib.config import MODEL_OPTIONS, OBJECTIVE_OPTIONS, TrainingConfig
 
 CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside the files of train_vae
@@ -26,7 +27,8 @@ CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside 
 def main(argv: Sequence[str] | None = None, program: str = "vaelib") -> int:
     """Runs the command and returns its exit code.
 
-    0 after a training, 1 after one whose loss broke, 2 after something that was refused, 130 after Ctrl-C.
+    0 when all was done, 1 after a training whose loss broke or a batch with failures, 2 after something that was
+    refused, 130 after Ctrl-C.
 
     Args:
         argv: the arguments; those of the process by default.
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None, program: str = "vaelib") -> int:
             warnings.simplefilter("always", category)
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
         try:
-            return _train(_options(_parser(program), argv), program)
+            options = _options(_parser(program), argv)
+            return compare(options, program) if options.command == "compare" else _train(options, program)
         except ValueError as error:
             if not str(error).startswith("Argument `"):
                 raise
@@ -76,6 +79,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     again = train.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the training in the output folder")
     again.add_argument("--overwrite", action="store_true", help="start anew in a folder that holds earlier results")
+    text = "Runs a notebook with every combination of parameters that a specification names, and keeps what is done."
+    add_arguments(commands.add_parser("compare", help="runs a batch", description=text, allow_abbrev=False))
     return parser
 
 
@@ -86,16 +91,18 @@ def _options(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
         known = [f"--{name.replace('_', '-')}" for name in vars(options) if name != "command"]
         option = rest[0].partition("=")[0]
         raise argument_error("option", f"be one of {', '.join(known)}", option, nearest(option, known))
-    for name, minimum in {"epochs": 1, "seed": 0, "latent_dim": 1, "batch_size": 1}.items():
-        text = getattr(options, name)
+    for name, minimum in {"epochs": 1, "seed": 0, "latent_dim": 1, "batch_size": 1, "workers": 1}.items():
+        text = getattr(options, name, None)
         if text is not None:
             number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
             setattr(options, name, positive_int(f"--{name.replace('_', '-')}", number, minimum))
+    for name in ("config", "dataset", "output"):
+        if getattr(options, name, None) == "":
+            raise argument_error(f"--{name}", "not be empty", "")
+    if options.command == "compare":
+        return options
     if (module := getattr(options, "import")) is not None:
         _import(module)
-    for name in ("config", "dataset", "output"):
-        if getattr(options, name) == "":
-            raise argument_error(f"--{name}", "not be empty", "")
     if options.resume and options.output is None:
         raise argument_error("--output", "be the folder of the training to resume", None)
     return options

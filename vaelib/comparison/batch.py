@@ -1,0 +1,197 @@
+"""Many runs on Dask: worker processes here or a cluster's, one more try for a run whose worker or kernel died."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from vaelib._checks import argument_error
+from vaelib.comparison.execution import Outcome, execute, utc_now
+from vaelib.comparison.runs import Task
+
+GONE = "The scheduler went away"
+TRIES = 2  # of a run whose worker or kernel dies
+CONNECT = 15  # seconds to wait for a cluster
+START = 150  # seconds to wait for workers of our own, on a busy machine
+PATIENCE = 5  # seconds after which to look how the workers are
+
+
+class ClusterLost(Exception):
+    """The scheduler or all workers are gone, or never came; what was finished is kept."""
+
+
+def available_cores() -> int:
+    """Returns how many cores this process may use."""
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
+
+
+@contextmanager
+def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any]:
+    """Yields a Dask client.
+
+    Args:
+        scheduler: the address of a running one, such as "tcp://host:8786"; None: a scheduler and workers of its own
+            on this machine, ended at the end.
+        workers: how many of its own, each a process that does one run at a time; None: as many as there are cores.
+
+    Raises:
+        ValueError: if there is no scheduler at the address, or it has no workers.
+        ClusterLost: if the workers of its own do not start.
+    """
+    import dask
+
+    with ExitStack() as stack:
+        # data files travel with the tasks
+        stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}))
+        if scheduler is not None:
+            yield stack.enter_context(_client(scheduler))
+            return
+        try:
+            client = _local(stack, available_cores() if workers is None else workers)
+        except (RuntimeError, OSError) as error:  # a timeout is an OSError too
+            raise ClusterLost(f"The workers did not start: {str(error) or type(error).__name__}") from None
+        yield client
+
+
+def _local(stack: ExitStack, workers: int) -> Any:
+    from dask.distributed import Client, LocalCluster
+
+    options: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+    options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"allowed_failures": 0}}
+    cluster = stack.enter_context(LocalCluster(n_workers=workers, **options))
+    client = stack.enter_context(Client(cluster))
+    client.wait_for_workers(workers, timeout=START)
+    return client
+
+
+@contextmanager
+def _client(scheduler: str) -> Iterator[Any]:
+    from dask.distributed import Client
+
+    must = "be the address of a running Dask scheduler, such as tcp://host:8786"
+    if not re.fullmatch(r"[a-z]+://[^\s/]+:\d+/?", scheduler):
+        raise argument_error("--scheduler", must, scheduler)
+    try:
+        client = Client(scheduler, timeout=CONNECT)
+    except (OSError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise argument_error("--scheduler", must, scheduler, f"{reason}.") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT)
+        except TimeoutError:
+            raise argument_error("--scheduler", "be one that has workers", scheduler) from None
+        yield client
+
+
+def outcomes(client: Any, tasks: Mapping[str, Callable[[], Task]]) -> Iterator[tuple[str, Outcome, int]]:
+    """Runs tasks and yields the name of each, what came of it and the number of tries, in the order in which they end.
+
+    No more are handed out than the workers can begin at once, so that a dying worker takes down what it was running and
+    nothing else. Of a cluster, `allowed-failures` decides how often its scheduler repeats by itself what a worker died
+    of.
+
+    Raises:
+        ClusterLost: if the scheduler goes away.
+    """
+    workers = len(client.nthreads())
+    waiting, deaths = deque(tasks), Counter[str]()
+    running: dict[Any, tuple[str, str, float]] = {}
+    while waiting or running:
+        slots = _slots(client)  # a cluster may grow
+        while waiting and len(running) < max(1, sum(slots.values())):
+            name = waiting.popleft()
+            key = f"vaelib-{name}-{uuid4().hex}"
+            future = client.submit(on_worker, tasks[name](), slots, key=key, pure=False, retries=0)
+            running[future] = (name, utc_now(), perf_counter())
+        future = _first(client, list(running), workers)
+        name, started, clock = running.pop(future)
+        outcome, died = _result(future, started, perf_counter() - clock)
+        del future  # the cluster may forget the result
+        deaths[name] += died
+        if died and deaths[name] < TRIES:
+            waiting.appendleft(name)
+            _wait_for(client, workers)
+            continue
+        tries = deaths[name] + (outcome.status != "died")
+        yield name, replace(outcome, status="failed") if outcome.status == "died" else outcome, tries
+
+
+def on_worker(task: Task, slots: Mapping[str, int]) -> Outcome:
+    """Runs a task on a Dask worker, with the share of the machine's cores that falls to one run.
+
+    Args:
+        task: what to run.
+        slots: how many runs each machine of the cluster does at once.
+    """
+    from dask.distributed import get_worker
+
+    worker = get_worker()
+    at_once = slots.get(_host(worker.address), 1)
+    return execute(task, max(1, available_cores() // at_once), worker.local_directory, worker.address)
+
+
+def _result(future: Any, started: str, seconds: float) -> tuple[Outcome, int]:
+    """Returns what came of a future, and how many workers or kernels died of it."""
+    from dask.distributed import CancelledError, KilledWorker
+
+    try:
+        outcome: Outcome = future.result()
+        return outcome, int(outcome.status == "died")
+    except KilledWorker as killed:
+        address = getattr(killed.last_worker, "address", "")
+        error = {"cell": None, "line": None, "name": "KilledWorker", "message": f"the worker {address} died"}
+        outcome = Outcome("died", error, started, utc_now(), round(seconds, 3), _host(address), address)
+        return outcome, 1 + int(getattr(killed, "allowed_failures", 0))
+    except CancelledError:
+        raise ClusterLost(GONE) from None
+    except Exception as problem:  # vaelib missing on the worker, say: told like an error of the run
+        message = " ".join(str(problem).split())[:500]
+        error = {"cell": None, "line": None, "name": type(problem).__name__, "message": message}
+        return Outcome("failed", error, started, utc_now(), round(seconds, 3)), 0
+
+
+def _slots(client: Any) -> dict[str, int]:
+    """Returns how many runs each machine does at once: the threads of its workers."""
+    slots = Counter[str]()
+    try:
+        threads_of = client.nthreads()
+    except OSError:
+        raise ClusterLost(GONE) from None
+    for address, threads in threads_of.items():
+        slots[_host(address)] += threads
+    return dict(slots)
+
+
+def _first(client: Any, futures: list[Any], workers: int) -> Any:
+    """Waits for the first of the futures to end; workers of ours that Dask gave up on are replaced meanwhile."""
+    from dask.distributed import CancelledError, wait
+
+    while True:
+        try:
+            return next(iter(wait(futures, timeout=PATIENCE, return_when="FIRST_COMPLETED").done))
+        except TimeoutError:
+            if client.cluster is not None and len(client.nthreads()) < workers:
+                client.cluster.scale(workers)
+        except CancelledError:  # what a client does to its futures when the scheduler is gone
+            raise ClusterLost(GONE) from None
+
+
+def _wait_for(client: Any, workers: int) -> None:
+    """Gives a worker that died a moment to come back, so that its run does not queue behind another."""
+    with suppress(OSError):
+        client.wait_for_workers(workers, timeout=PATIENCE)
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or ""

@@ -1,0 +1,132 @@
+"""The command `vaelib compare`: which runs, how far they are, what came of them, and an exit code that tells."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from vaelib._checks import argument_error, nearest
+from vaelib.comparison.batch import ClusterLost, available_cores, connected, outcomes
+from vaelib.comparison.folder import MANIFEST, RunsFolder, error_text, shown
+from vaelib.comparison.runs import Run
+from vaelib.comparison.specification import read_specification
+
+
+class _CannotWrite(Exception):
+    """The disk is full, say."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments to its parser."""
+    parser.add_argument("specification", help="a YAML file: notebook, parameters, vary, timeout")
+    parser.add_argument("--output", metavar="FOLDER", help="folder for the runs; those that it holds are not repeated")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
+    parser.add_argument("--workers", metavar="N", help="worker processes on this machine (default: one a core)")
+    parser.add_argument("--only", metavar="PATTERN", help="the runs with name=value, or with PATTERN in them")
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and their states, and run nothing")
+
+
+def compare(options: argparse.Namespace, program: str) -> int:
+    """Runs what is missing of a batch.
+
+    Returns:
+        0 if all runs are done, 1 if some failed or could not be written, 130 after Ctrl-C.
+
+    Raises:
+        ValueError: if something about the specification or the options is wrong; no kernel has been started then.
+    """
+    if not options.output:
+        raise argument_error("--output", "be the folder for the runs", options.output)
+    if options.scheduler is not None and options.workers is not None:
+        raise argument_error("--workers", "be left out with --scheduler", options.workers)
+    runs = selected(read_specification(options.specification), options.only)
+    folder = RunsFolder(options.output)
+    if options.dry_run:
+        for run in runs:
+            print(f"{run.id}  {folder.state(run):<7}  {label(run)}")
+        return 0
+    with folder.locked():
+        missing = [run for run in runs if folder.state(run) != "done"]
+        print(f"{len(runs)} runs of {runs[0].notebook}: {len(runs) - len(missing)} done, {len(missing)} to run")
+        began = time.monotonic()
+        try:
+            if missing:
+                _run(missing, folder, options.scheduler, options.workers)
+            else:
+                folder.write_manifest()
+        except KeyboardInterrupt:
+            problem, code = "interrupted", 130
+        except ClusterLost as error:
+            problem, code = f"error: {error}", 1
+        except _CannotWrite as error:
+            problem, code = f"error: Writing to {folder.path} failed: {error}", 1
+        else:
+            return _summary(runs, folder, time.monotonic() - began)
+        done = sum(folder.state(run) == "done" for run in runs)
+        command = f"{program} compare {shlex.quote(options.specification)} --output {shlex.quote(options.output)}"
+        print(f"{problem}: {done} of {len(runs)} runs are done and kept; `{command}` runs the others", file=sys.stderr)
+        return code
+
+
+def selected(runs: Sequence[Run], pattern: str | None) -> list[Run]:
+    """Returns the runs that a pattern selects.
+
+    Args:
+        runs: to choose from.
+        pattern: `name=value` for the runs with just this value, or a text that stands in a run's id or in its
+            parameters written as name=value; None: all.
+
+    Raises:
+        ValueError: if that is none of them.
+    """
+    if pattern is None:
+        return list(runs)
+    name, equals, value = pattern.partition("=")
+    names = list(runs[0].parameters)
+    if equals and name not in names:
+        must = f"name one of the parameters {', '.join(map(repr, names))}"
+        raise argument_error("--only", must, pattern, nearest(name, names))
+    if equals:
+        found = [run for run in runs if shown(run.parameters[name]) == value]
+    else:
+        found = [run for run in runs if pattern in f"{run.id} {label(run)}"]
+    if not found or not pattern:
+        raise argument_error("--only", "select at least one run", pattern, "--dry-run lists them.")
+    return found
+
+
+def label(run: Run) -> str:
+    """Returns the parameters of a run in one line."""
+    return " ".join(f"{name}={shown(value)}" for name, value in run.parameters.items())
+
+
+def _run(missing: Sequence[Run], folder: RunsFolder, scheduler: str | None, workers: int | None) -> None:
+    by_id = {run.id: run for run in missing}
+    tasks = {run.id: run.task for run in missing}
+    if scheduler is None:
+        workers = min(workers or available_cores(), len(missing))
+    bar: Any = tqdm(total=len(missing), unit="run", disable=not sys.stderr.isatty())
+    with bar, connected(scheduler, workers) as client:
+        for name, outcome, tries in outcomes(client, tasks):
+            try:
+                record = folder.store(by_id[name], {**outcome.record(), "tries": tries}, outcome.files)
+            except OSError as error:
+                raise _CannotWrite(error.strerror or error) from None
+            what = f"{record['status']} in {record['seconds']:.1f} s on {record['worker'] or record['host']}"
+            if record["error"]:
+                what += f": {error_text(record)}"
+            bar.write(f"{name}  {label(by_id[name])}  {what}", file=sys.stdout)
+            bar.update()
+
+
+def _summary(runs: Sequence[Run], folder: RunsFolder, seconds: float) -> int:
+    failed = [run for run in runs if folder.state(run) != "done"]
+    print(f"{len(runs) - len(failed)} of {len(runs)} runs are done, {len(failed)} failed, after {seconds:.0f} s")
+    print(folder.path / MANIFEST)
+    return 1 if failed else 0
