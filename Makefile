@@ -1,7 +1,7 @@
 # Every command of the project; `make help` lists them. Needs git, make and Python 3.11, 3.12 or 3.13.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser zoo
+.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser zoo soak
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -32,7 +32,7 @@ test: $(VENV)/.installed _build/site/.complete browser ## all checks (12:30)
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
 
-zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (24:00)
+zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (38:00)
 	$(PY) book/tools/zoo.py
 	$(PY) book/tools/collapse_predictions.py
 
@@ -41,6 +41,9 @@ serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 
 bench: $(VENV)/.installed ## speed and size, as a table (4:20)
 	$(PY) -m benchmarks
+
+soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (4:00:00)
+	VAELIB_SOAK=200 $(PY) -m pytest -q -x tests/comparison/test_comparison_faults.py
 
 lint: $(VENV)/.installed ## ruff and mypy (0:10)
 	$(PY) -m ruff check .
