@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from light_notebook import command, compared, finished, written
 
-from vaelib.cli import main
+from vaelib.cli import _parser, main
 from vaelib.comparison import Outcome, RunsFolder, Task, read_specification
 from vaelib.comparison import command as command_module
 from vaelib.comparison.batch import ClusterLost
@@ -96,6 +98,14 @@ def test_options_that_cannot_be(
     assert (code, out, len(err)) == (2, [], 1)
     assert message in err[0]
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_book_lists_every_option() -> None:
+    page = (ROOT / "book" / "api" / "comparison.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(--[a-z-]+)", page, re.MULTILINE)
+    options = vars(_parser("vaelib").parse_args(["compare", "mine.yml"]))
+    names = (f"--{name.replace('_', '-')}" for name in options if name not in ("command", "specification"))
+    assert sorted(listed) == sorted(names)
 
 
 def test_a_folder_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
