@@ -51,8 +51,9 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any
     import dask
 
     with ExitStack() as stack:
-        # data files travel with the tasks
-        stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}))
+        # data files travel with the tasks; how often a run is tried is decided here, not by a scheduler of our own
+        settings = {"admin.large-graph-warning-threshold": "1 TB", "scheduler.allowed-failures": 0}
+        stack.enter_context(dask.config.set({f"distributed.{name}": value for name, value in settings.items()}))
         if scheduler is not None:
             yield stack.enter_context(_client(scheduler))
             return
@@ -67,8 +68,8 @@ def _local(stack: ExitStack, workers: int) -> Any:
     from dask.distributed import Client, LocalCluster
 
     options: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
-    options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"allowed_failures": 0}}
-    cluster = stack.enter_context(LocalCluster(n_workers=workers, **options))
+    cluster = LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **options)
+    stack.enter_context(cluster)
     client = stack.enter_context(Client(cluster))
     client.wait_for_workers(workers, timeout=START)
     return client

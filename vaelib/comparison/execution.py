@@ -119,7 +119,8 @@ def _run(task: Task, threads: int, folder: Path) -> tuple[str, dict[str, Any] | 
         path.write_bytes(content)
     original, executed = folder.parent / NOTEBOOK, folder / NOTEBOOK
     original.write_text(task.notebook, "utf-8")
-    with tempfile.TemporaryDirectory(prefix="vaelib-", ignore_cleanup_errors=True) as sockets:  # a short path
+    short = folder.parent if len(str(folder)) < 70 else None  # the path of a socket has at most about 100 characters
+    with tempfile.TemporaryDirectory(prefix="vaelib-", dir=short, ignore_cleanup_errors=True) as sockets:
         environment = {**dict.fromkeys(THREADS, str(threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             execute_notebook(
