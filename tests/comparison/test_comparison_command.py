@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -312,9 +313,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     output = tmp_path / "runs"
     path = written(tmp_path, "vary: {seeds: [1, 2], seconds: [0, 60]}\n")
     arguments = command(path, output, "--workers", "1")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(arguments, **pipes, start_new_session=True) as process:
         until(lambda: len(finished(output)) == 1)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers too
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.startswith("interrupted: 1 of 4 runs are done and kept; `python -m vaelib compare ")

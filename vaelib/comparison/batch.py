@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -65,12 +66,17 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any
 
 
 def _local(stack: ExitStack, workers: int) -> Any:
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client, LocalCluster, WorkerPlugin
+
+    class Uninterrupted(WorkerPlugin):  # Ctrl-C reaches every process of a terminal; the command alone answers it
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     options: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
     cluster = LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **options)
     stack.enter_context(cluster)
     client = stack.enter_context(Client(cluster))
+    client.register_plugin(Uninterrupted())
     client.wait_for_workers(workers, timeout=START)
     return client
 
