@@ -22,7 +22,7 @@ from conftest import ROOT
 from light_notebook import command, compared, finished, written
 
 from vaelib.cli import _parser, main
-from vaelib.comparison import Outcome, RunsFolder, Task, read_specification
+from vaelib.comparison import Outcome, RunsFolder, Task, batch, read_specification
 from vaelib.comparison import command as command_module
 from vaelib.comparison.batch import ClusterLost
 
@@ -298,11 +298,11 @@ def test_one_batch_with_every_end_that_a_run_can_have(tmp_path: Path) -> None:
     assert not any((output / "failed").iterdir())
 
 
-def test_what_dies_twice_has_failed(tmp_path: Path) -> None:
+def test_what_dies_twice_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "runs"
     path = written(tmp_path, 'vary: {fail: ["", worker, kernel]}\n')
-    ended = compared(path, output, "--workers", "1")
-    assert (ended.returncode, ended.stderr) == (1, "")
+    code, _, err = run(capsys, path, "--output", output, "--workers", "1")
+    assert (code, err) == (1, [])
     found = {how: (record["status"], record["tries"]) for how, record in records(output).items()}
     assert found == {"": ("done", 1), "worker": ("failed", 2), "kernel": ("failed", 2)}
     names = {how: record["error"]["name"] for how, record in records(output).items() if record["error"]}
@@ -335,7 +335,7 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real scheduler and two real workers on loopback, which share no folder with the command."""
     dask = str(Path(sys.executable).with_name("dask"))
     file = tmp_path / "scheduler.json"
@@ -350,28 +350,57 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         for arguments in commands:
             processes.append(subprocess.Popen(arguments, **quiet))
             until(file.exists)
-        yield json.loads(file.read_text())["address"]
+        yield json.loads(file.read_text())["address"], processes[0]
     finally:
         for process in reversed(processes):
             process.terminate()
             process.wait(30)
 
 
-def test_a_batch_on_a_running_cluster(tmp_path: Path, scheduler: str) -> None:
+def test_a_batch_on_a_running_cluster(
+    tmp_path: Path, scheduler: tuple[str, subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "runs"
     (tmp_path / "mine.csv").write_text("1,2\n")
     path = written(tmp_path, "parameters: {data: mine.csv}\nvary: {seeds: [1, 2, 3]}\n")
-    ended = compared(path, output, "--scheduler", scheduler)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    code, _, err = run(capsys, path, "--output", output, "--scheduler", scheduler[0])
+    assert (code, err) == (0, [])
     results = [json.loads(files["result.json"]) for files in finished(output).values()]
     assert sorted(result["seeds"] for result in results) == [1, 2, 3]
     assert {result["contents"] for result in results} == {"1,2\n"}
 
 
+def test_a_scheduler_that_dies(tmp_path: Path, scheduler: tuple[str, subprocess.Popen[bytes]]) -> None:
+    output, (address, process) = tmp_path / "runs", scheduler
+    path = written(tmp_path, "vary: {seconds: [0, 60, 61]}\n")
+    arguments = command(path, output, "--scheduler", address)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as batch_process:
+        until(lambda: len(finished(output)) == 1)
+        process.kill()
+        _, err = batch_process.communicate(timeout=60)
+    assert batch_process.returncode == 1
+    assert err.startswith("error: The scheduler went away: 1 of 3 runs are done and kept; `python -m vaelib compare ")
+    assert len(err.splitlines()) == 1
+
+
+def test_workers_that_do_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("dask.distributed.LocalCluster", refuse)
+    code, _, err = run(capsys, written(tmp_path, ""), "--output", tmp_path / "runs")
+    assert (code, len(err)) == (1, 1)
+    assert err[0].startswith("error: The workers did not start: Nanny failed to start.: 0 of 1 runs are done and kept;")
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "tcp://127.0.0.1:1", "nowhere"])
-def test_no_scheduler_at_the_address(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
-    ended = compared(written(tmp_path, ""), tmp_path / "runs", "--scheduler", address)
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+def test_no_scheduler_at_the_address(
+    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "CONNECT", 1)
+    code, _, err = run(capsys, written(tmp_path, ""), "--output", tmp_path / "runs", "--scheduler", address)
+    assert (code, len(err)) == (2, 1)
     must = "error: Argument `--scheduler` must be the address of a running Dask scheduler, such as tcp://host:8786."
-    assert ended.stderr.startswith(must)
+    assert err[0].startswith(must)

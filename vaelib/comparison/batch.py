@@ -49,12 +49,15 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any
         ValueError: if there is no scheduler at the address, or it has no workers.
         ClusterLost: if the workers of its own do not start.
     """
-    import dask
+    import dask.distributed  # before the settings: its import brings the defaults that they change
 
     with ExitStack() as stack:
         # data files travel with the tasks; how often a run is tried is decided here, not by a scheduler of our own
         settings = {"admin.large-graph-warning-threshold": "1 TB", "scheduler.allowed-failures": 0}
         stack.enter_context(dask.config.set({f"distributed.{name}": value for name, value in settings.items()}))
+        for handler in logging.getLogger("distributed").handlers:  # what the user is to know, the command says
+            stack.callback(handler.setLevel, handler.level)
+            handler.setLevel(logging.CRITICAL)
         if scheduler is not None:
             yield stack.enter_context(_client(scheduler))
             return
