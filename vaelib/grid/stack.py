@@ -1,9 +1,9 @@
 """Many members of one model trained at once: their weights are stacked along two axes, R seeds × S schedules.
 
 The ordinary model computes the terms of one member with that member's slice of the weights, inside two nested
-calls of `tf.vectorized_map`, so that a dense layer becomes one batched product. What the seed alone decides (data, order,
-noise, dropout) is drawn once for each seed and shared by its schedules. Adam is elementwise: one optimizer over the
-stacked weights equals one for each member.
+calls of `tf.vectorized_map`, so that a dense layer becomes one batched product. What the seed alone decides (data,
+order, noise, dropout) is drawn once for each seed and shared by its schedules. Adam is elementwise: one optimizer over
+the stacked weights equals one for each member.
 """
 
 from __future__ import annotations
