@@ -1,4 +1,4 @@
-"""The command `vaelib`, also `python -m vaelib`: trains a VAE from options and a configuration, or runs a batch."""
+"""The command `vaelib`, also `python -m vaelib`: trains a VAE, runs a batch, or reports on one."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from vaelib._checks import argument_error, nearest, positive_int, renamed
 from vaelib._files import atomic_path, refuse_earlier, refuse_folders
 from vaelib.comparison.command import add_arguments, compare
+from vaelib.comparison.report_command import add_report_arguments, report
 from vaelib.config import MODEL_OPTIONS, OBJECTIVE_OPTIONS, TrainingConfig
 
 CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside the files of train_vae
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None, program: str = "vaelib") -> int:
         warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
         try:
             options = _options(_parser(program), argv)
+            if options.command == "report":
+                return report(options)
             return compare(options, program) if options.command == "compare" else _train(options, program)
         except ValueError as error:
             if not str(error).startswith("Argument `"):
@@ -81,6 +84,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     again.add_argument("--overwrite", action="store_true", help="start anew in a folder that holds earlier results")
     text = "Runs a notebook with every combination of parameters that a specification names, and keeps what is done."
     add_arguments(commands.add_parser("compare", help="runs a batch", description=text, allow_abbrev=False))
+    text = "Writes what a batch says of the schedules: a page that opens with the answer, and a table."
+    add_report_arguments(commands.add_parser("report", help="reports on a batch", description=text, allow_abbrev=False))
     return parser
 
 
@@ -99,7 +104,7 @@ def _options(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
     for name in ("config", "dataset", "output"):
         if getattr(options, name, None) == "":
             raise argument_error(f"--{name}", "not be empty", "")
-    if options.command == "compare":
+    if options.command != "train-vae":
         return options
     if (module := getattr(options, "import")) is not None:
         _import(module)

@@ -1,0 +1,157 @@
+"""What a batch says of the schedules: its tables as one, the answer, the page."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaelib.cli import main
+from vaelib.comparison import Run, RunsFolder
+from vaelib.comparison.report import write_report
+from vaelib.comparison.results import answer, compare_settings, read_results
+from vaelib.statistics import paired_differences
+
+SEEDS = range(10)
+
+
+def final(effects: dict[str, float], seed: int = 0) -> pd.DataFrame:
+    """A table whose schedules differ from "constant" by known effects, with a spread of 0.1."""
+    rng = np.random.default_rng(seed)
+    of_seed = rng.normal(20, 3, len(SEEDS))
+    parts = [
+        pd.DataFrame({"schedule": name, "seed": SEEDS, "negative_elbo": of_seed + effect + 0.1 * rng.normal(size=10)})
+        for name, effect in {"constant": 0.0, **effects}.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def store(folder: RunsFolder, parameters: dict[str, Any], table: pd.DataFrame | None, **changes: Any) -> Run:
+    run = Run(Path("choosing.ipynb"), parameters, "c0de")
+    times = {"started": "2030-01-01T00:00:00+00:00", "ended": "2030-01-01T00:01:00+00:00", "seconds": 60.0}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("other.txt", "")
+        if table is not None:
+            archive.writestr("final.csv", table.to_csv(index=False))
+    record = {"status": "done", "error": None, **times, "host": "here", "worker": "w", "tries": 1, **changes}
+    folder.store(run, record, content.getvalue())
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> RunsFolder:
+    folder = RunsFolder(tmp_path / "runs")
+    with folder.locked():
+        store(folder, {"data": "digits", "epochs": 9}, final({"linear": -1.0, "cyclical": 5.0}, seed=1))
+        store(folder, {"data": "wine", "epochs": 9}, final({"linear": 0.0, "cyclical": 5.0}, seed=2))
+    return folder
+
+
+def test_the_tables_of_all_runs_as_one(runs: RunsFolder) -> None:
+    results = read_results(runs.path)
+    assert results["setting"].unique().tolist() == ["data=digits", "data=wine"]
+    assert len(results) == 2 * 3 * 10
+    assert set(results["id"]) == set(runs.records)
+
+
+def test_one_run_is_the_setting_all(tmp_path: Path) -> None:
+    folder = RunsFolder(tmp_path)
+    with folder.locked():
+        store(folder, {"data": "digits"}, final({}))
+    assert set(read_results(tmp_path)["setting"]) == {"all"}
+
+
+def test_each_setting_is_compared_by_itself(runs: RunsFolder) -> None:
+    results = read_results(runs.path)
+    found = compare_settings(results, smallest_effect=0.5)
+    wine = results[results["setting"] == "data=wine"]
+    expected = paired_differences(wine, smallest_effect=0.5)
+    own = found[found["setting"] == "data=wine"].drop(columns="setting").reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, expected)
+    verdicts = found.set_index(["setting", "schedule"])["verdict"].to_dict()
+    assert verdicts == {
+        ("data=digits", "linear"): "better",
+        ("data=digits", "cyclical"): "worse",
+        ("data=wine", "linear"): "no practical difference",
+        ("data=wine", "cyclical"): "worse",
+    }
+
+
+@pytest.mark.parametrize(("verdicts", "said"), [
+    ({"a": ["better"], "b": ["worse"]}, "Use a: better than constant by more than 0.5 here."),
+    ({"a": ["better"] * 2, "b": ["better"] * 2},
+     "Use a or b: better than constant by more than 0.5 in all 2 settings."),
+    ({"a": ["better", "worse"], "b": ["better", "no practical difference"]},
+     "It depends: b is better than constant by more than 0.5 in 1 of 2 settings and worse in 0."),
+    ({"a": ["worse"], "b": ["no practical difference"]},
+     "Stay with constant: no schedule is better by more than 0.5, here."),
+    ({"a": ["cannot tell at this size"], "b": ["cannot tell at this size"], "c": ["worse"]},
+     "Nothing was shown to be better than constant by more than 0.5; of a and b more seeds would have to tell."),
+])  # fmt: skip
+def test_the_answer_follows_from_the_verdicts(verdicts: dict[str, list[str]], said: str) -> None:
+    rows = [
+        {"setting": str(i), "schedule": name, "verdict": verdict, "baseline": "constant", "smallest_effect": 0.5}
+        for name, each in verdicts.items()
+        for i, verdict in enumerate(each)
+    ]
+    assert answer(pd.DataFrame(rows)) == said
+
+
+def test_the_page_stands_alone_and_opens_with_the_answer(runs: RunsFolder, tmp_path: Path) -> None:
+    with runs.locked():
+        error = {"cell": 3, "line": "fit()", "name": "ValueError", "message": "no <data>"}
+        store(runs, {"data": "bad", "epochs": 9}, None, status="failed", error=error)
+    page, table, differences = write_report(runs.path, tmp_path / "out", smallest_effect=0.5)
+    text = page.read_text("utf-8")
+    body = text[text.index("<body>") :]
+    assert body.index(answer(differences)) < body.index("<table")
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    assert text.count("<img ") == text.count(' alt="Differences, data=') == 2
+    assert "no &lt;data&gt;" in text
+    assert "<h2>1 run failed</h2>" in text
+    pd.testing.assert_frame_equal(pd.read_csv(table), differences, check_dtype=False)
+
+
+def test_the_command(runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(runs.path)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("It depends: linear is better than constant by more than 0.5 in 1 of 2 settings")
+    assert [Path(line).name for line in out[1:]] == ["report.html", "report.csv"]
+    assert main(["report", str(runs.path), "--baseline", "linear", "--smallest-effect", "0.3"]) == 0
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--smallest-effect", "-1"], "`--smallest-effect` must be a number >= 0. Received: --smallest-effect='-1'."),
+    (["--smallest-effect", "much"], "`--smallest-effect` must be a number >= 0."),
+    (["--baseline", "Linear"], "`baseline` must be one of"),
+    (["--measure", "loss"], "`measure` must be"),
+])  # fmt: skip
+def test_refused(arguments: list[str], message: str, runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(runs.path), *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"error: Argument {message}")
+    assert not (runs.path / "report.html").exists()
+
+
+def test_folders_without_comparable_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert "Argument `runs` must be a folder with finished runs" in capsys.readouterr().err
+    folder = RunsFolder(tmp_path)
+    with folder.locked():
+        run = store(folder, {"data": "digits"}, None)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "writes final.csv with the columns schedule and seed" in capsys.readouterr().err
+    record = json.loads((tmp_path / run.id / "run.json").read_text())
+    (tmp_path / run.id / "final.csv").write_text(final({"linear": 0.0}).to_csv(index=False))
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "run.json").write_text(json.dumps({**record, "id": "older"}))
+    (tmp_path / "older" / "final.csv").write_text(final({"linear": 0.0}).to_csv(index=False))
+    assert main(["report", str(tmp_path)]) == 2
+    assert "hold one run for each setting" in capsys.readouterr().err
