@@ -17,6 +17,7 @@ from vaelib._files import atomic_path
 from vaelib.comparison.folder import RunsFolder, error_text
 from vaelib.comparison.results import answer, compare_settings, read_results
 from vaelib.plots import plot_differences
+from vaelib.statistics import VERDICTS
 
 PAGE, TABLE = "report.html", "report.csv"
 _COLUMNS = {
@@ -80,7 +81,7 @@ def _page(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFolder) 
         f"{escape(baseline)} on test data, within each seed; intervals of one setting hold together with 95 %; a "
         f"difference below {first['smallest_effect']:g} would not matter.</p>",
         "<h2>All settings</h2>",
-        _table(pd.crosstab(differences["schedule"], differences["verdict"], dropna=False).reset_index()),
+        _table(_counts(differences)),
     ]
     for setting, rows in differences.groupby("setting", sort=False):
         parts += [f"<h2>{escape(str(setting))}</h2>", _picture(rows, str(setting)), _table(_readable(rows))]
@@ -95,6 +96,12 @@ def _page(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFolder) 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
+
+
+def _counts(differences: pd.DataFrame) -> pd.DataFrame:
+    counts = pd.crosstab(differences["schedule"], differences["verdict"])
+    counts = counts.reindex(index=differences["schedule"].unique(), columns=list(VERDICTS), fill_value=0)
+    return counts.rename_axis(columns=None).reset_index()
 
 
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -119,10 +126,10 @@ def _table(rows: pd.DataFrame) -> str:
 
 
 def _picture(rows: pd.DataFrame, setting: str) -> str:
-    figure = Figure(figsize=(7, 0.45 * len(rows) + 1.3), layout="constrained")
+    figure = Figure(figsize=(5.6, 0.4 * len(rows) + 1.1), layout="constrained")
     plot_differences(rows, ax=figure.subplots())
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=150)
+    figure.savefig(file, format="png", dpi=180)
     said = "; ".join(f"{row.schedule} {row.difference:+.2f}, {row.verdict}" for row in rows.itertuples())
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img src="data:image/png;base64,{data}" alt="{escape(f"Differences, {setting}: {said}.", quote=True)}">'
