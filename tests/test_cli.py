@@ -475,7 +475,8 @@ def test_a_mistake_is_one_line(case: str, capsys: pytest.CaptureFixture[str]) ->
         ([], "error: The following arguments are required: command. See vaelib --help."),
         (
             ["train"],
-            "error: Argument command: invalid choice: 'train' (choose from train-vae, compare, report). See vaelib --help.",
+            "error: Argument command: invalid choice: 'train' (choose from train-vae, compare, report). "
+            "See vaelib --help.",
         ),
     ],
 )

@@ -309,12 +309,19 @@ def test_what_dies_twice_has_failed(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert names == {"worker": "KilledWorker", "kernel": "DeadKernelError"}
 
 
+# a shell makes what it runs in the background deaf to Ctrl-C, and that is inherited
+HEARING = [
+    *(sys.executable, "-c"),
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+]
+
+
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     output = tmp_path / "runs"
     path = written(tmp_path, "vary: {seeds: [1, 2], seconds: [0, 60]}\n")
     arguments = command(path, output, "--workers", "1")
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(arguments, **pipes, start_new_session=True) as process:
+    with subprocess.Popen([*HEARING, *arguments], **pipes, start_new_session=True) as process:
         until(lambda: len(finished(output)) == 1)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers too
         _, err = process.communicate(timeout=60)

@@ -114,10 +114,10 @@ def test_in_double_precision_weights_agree_to_1e_8(case: str, double: None) -> N
                     rows[column], result.history[column], rtol=1e-5, atol=1e-5, err_msg=f"{name} {seed} {column}"
                 )
             final = rows_of(grid.final, name, seed).iloc[0]
-            assert final["negative_elbo"] == pytest.approx(result.test.negative_elbo, rel=1e-6)
-            assert final["kl"] == pytest.approx(result.test.kl, rel=1e-6)
+            assert final["negative_elbo"] == pytest.approx(result.test.negative_elbo, rel=1e-5)
+            assert final["kl"] == pytest.approx(result.test.kl, rel=1e-5)
             assert (None if np.isnan(final["val_negative_elbo"]) else final["best_epoch"]) == result.best_epoch
-            assert member.get_kl_weights() == pytest.approx(lone.get_kl_weights(), rel=1e-6)
+            assert member.get_kl_weights() == pytest.approx(lone.get_kl_weights(), rel=1e-5)
 
 
 def test_in_single_precision_histories_agree_to_a_thousandth() -> None:
