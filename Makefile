@@ -42,7 +42,7 @@ serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 bench: $(VENV)/.installed ## speed and size, as a table (4:20)
 	$(PY) -m benchmarks
 
-soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (4:00:00)
+soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (hours)
 	VAELIB_SOAK=200 $(PY) -m pytest -q -x tests/comparison/test_comparison_faults.py
 
 lint: $(VENV)/.installed ## ruff and mypy (0:10)

@@ -14,10 +14,9 @@ from tqdm import tqdm
 from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.data.dataset import PARTS
 from vaelib.grid.arguments import chunks_of, data_of, models_of, seeds_of
 from vaelib.grid.mapped import require_stackable
-from vaelib.grid.members import Members
+from vaelib.grid.members import Members, stacks
 from vaelib.grid.result import GridResult, joined
 from vaelib.grid.seed_data import SeedData
 from vaelib.grid.stack import Stack
@@ -110,17 +109,11 @@ def train_population(
     names = [f"member {k}" for k in range(population)]
     schedules = {name: BetaSchedule(ConstantBetaScheduler(low)) for name in names}
     count = max(1, round(share * population))
-    chunks = [rows for rows, _ in chunks_of(models[0], len(models), names, batch_size, whole_seeds=True)]
-    stack, parts, copies = None, [], []
+    chunks = list(chunks_of(models[0], len(models), names, batch_size, whole_seeds=True))
+    parts, copies = [], []
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        for rows in chunks:
-            own_models, own_schedules = [models[r] for r in rows], list(schedules.values())
-            if stack is None or not stack.takes(len(rows), own_schedules):
-                stack = Stack(own_models, own_schedules, batch_size, learning_rate)
-            own = {part: SeedData([data[r][part] for r in rows]) for part in PARTS}
-            stack.restart(own_models, own_schedules, own["train"], own["val"], epochs)
-            members = Members([numbers[r] for r in rows], schedules, epochs)
-            chances = [np.random.default_rng([numbers[r], population]) for r in rows]
+        for stack, members, own in stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate):
+            chances = [np.random.default_rng([seed, population]) for seed in members.seeds]
             beta = np.exp([chance.uniform(np.log(low), np.log(high), population) for chance in chances])
             stack.betas.hold("beta", beta)
             for epoch in range(epochs):

@@ -85,8 +85,8 @@ class Stack:
             epochs: of the training to come.
         """
         self._models = list(models)
-        for i, value in enumerate(self.values):
-            initial = np.stack([weights_of(model)[i].numpy() for model in models])
+        for value, *of_models in zip(self.values, *map(weights_of, models), strict=True):
+            initial = np.stack([weight.numpy() for weight in of_models])
             value.assign(np.repeat(initial[:, np.newaxis], self.shape[1], axis=1))
         for variable, value in zip(self.optimizer.variables, self._fresh, strict=True):
             variable.assign(value)

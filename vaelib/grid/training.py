@@ -13,12 +13,10 @@ from tqdm import tqdm
 from vaelib._checks import argument_error, boolean, finite_float, positive_int, renamed
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.data.dataset import PARTS
 from vaelib.grid.arguments import chunks_of, data_of, models_of, schedules_of, seeds_of
 from vaelib.grid.mapped import convolutions, require_stackable
-from vaelib.grid.members import Members
+from vaelib.grid.members import Members, stacks
 from vaelib.grid.result import GridResult, joined
-from vaelib.grid.seed_data import SeedData
 from vaelib.grid.stack import Stack
 from vaelib.models.vae import VAE
 
@@ -90,15 +88,11 @@ def train_grid(
             "%d members train in turn: %s gains nothing from being stacked", len(models) * len(schedules), slow[0]
         )
     chunks = list(chunks_of(models[0], len(models), list(schedules), batch_size, in_turn=bool(slow)))
-    stack, parts = None, []
+    parts = []
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        for rows, names in chunks:
-            chosen = {name: schedules[name] for name in names}
-            if stack is None or not stack.takes(len(rows), list(chosen.values())):
-                stack = Stack([models[r] for r in rows], list(chosen.values()), batch_size, learning_rate, not slow)
-            own = {part: SeedData([data[r][part] for r in rows]) for part in PARTS}
-            stack.restart([models[r] for r in rows], list(chosen.values()), own["train"], own["val"], epochs)
-            members = Members([numbers[r] for r in rows], chosen, epochs)
+        for stack, members, own in stacks(
+            chunks, models, schedules, data, epochs, batch_size, learning_rate, side_by_side=not slow
+        ):
             interrupted = _train(stack, members, epochs, bar, verbose == 2)
             if members.epochs_done:
                 parts.append(members.finish(stack, own["train"], own["test"], restore_best))

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from vaelib._checks import Described, argument_error
 from vaelib.plots._arguments import axes_or_new
-from vaelib.plots.direct import label_line_ends
-from vaelib.plots.style import CLASS_COLOURS, COLOURS, CYCLE, readable
+from vaelib.plots.direct import label_line_ends, write_beside
+from vaelib.plots.style import CLASS_COLOURS, COLOURS, CYCLE
 from vaelib.statistics import VERDICTS
 from vaelib.statistics._tables import measured
 
@@ -57,16 +57,8 @@ def plot_differences(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.hlines(row, max(low[row], left), min(high[row], right), colors=colours[row])
     ax.scatter(centres, rows, color=colours, s=30, zorder=3)
     for row, verdict, dropped, colour in zip(rows, frame["verdict"], frame["dropped"], colours, strict=True):
-        ax.annotate(
-            f"{verdict} ({dropped} dropped)" if dropped else verdict,
-            xy=(1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(5, 0),
-            textcoords="offset points",
-            color=readable(colour),
-            va="center",
-            annotation_clip=False,
-        )
+        text = f"{verdict} ({dropped} dropped)" if dropped else verdict
+        write_beside(ax, text, (1, float(row)), ("axes fraction", "data"), colour)
     ax.set_yticks(rows, list(frame["schedule"]))
     ax.set(xlim=(left, right), ylim=(len(frame) - 0.5, -0.5))  # the first schedule above
     measure, baseline = frame["measure"].iloc[0], frame["baseline"].iloc[0]

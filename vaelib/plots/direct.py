@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,16 +42,24 @@ def label_line_ends(ax: Axes, lines: Sequence[Line2D], labels: Sequence[str]) ->
             height = ax.transAxes.inverted().transform(own.transData.transform(drawn[-1]))[1]
             ends.append((drawn[-1, 0], height, label, line.get_color()))
     for (x, _, label, colour), height in zip(ends, spread([end[1] for end in ends], _gap(ax)), strict=True):
-        ax.annotate(
-            label,
-            xy=(x, height),
-            xycoords=("data", "axes fraction"),
-            xytext=(5, 0),
-            textcoords="offset points",
-            color=readable(colour),
-            va="center",
-            annotation_clip=False,
-        )
+        write_beside(ax, label, (x, height), ("data", "axes fraction"), colour)
+
+
+def write_beside(ax: Axes, text: str, place: tuple[float, float], coordinates: tuple[str, str], colour: Any) -> None:
+    """Writes a text to the right of a place, in a readable shade of the colour, outside the Axes too.
+
+    `coordinates` are Matplotlib's names of those of x and of y, such as ("data", "axes fraction").
+    """
+    ax.annotate(
+        text,
+        xy=place,
+        xycoords=coordinates,
+        xytext=(5, 0),
+        textcoords="offset points",
+        color=readable(colour),
+        va="center",
+        annotation_clip=False,
+    )
 
 
 def spread(positions: npt.ArrayLike, gap: float) -> npt.NDArray[np.float64]:
