@@ -138,6 +138,13 @@ def test_without_a_smallest_effect_any_difference_is_one() -> None:
     assert against_zero([-0.1, 0.11], 0.0).verdict == UNKNOWN
 
 
+def test_members_said_to_have_failed_are_dropped_whatever_their_figures() -> None:
+    table = results({"constant": [1.0, 2.0, 3.0], "other": [1.0, 2.0, 9.0]})
+    table["failure"] = [None] * 5 + ["the loss was no longer finite at step 9, in the KL term"]
+    frame = paired_differences(table, smallest_effect=1.0).iloc[0]
+    assert (frame["pairs"], frame["dropped"], frame["difference"], frame["verdict"]) == (2, 1, 0.0, SAME)
+
+
 def test_failed_members_are_dropped_and_counted() -> None:
     nan, inf = math.nan, math.inf
     values = {

@@ -17,7 +17,8 @@ from vaelib import (
     train_grid,
     train_population,
 )
-from vaelib.grid.population import _next
+from vaelib.grid.population import _Exploration
+from vaelib.grid.stack import Stack
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(100, 2)) @ RNG.normal(size=(2, 8)) + 0.1 * RNG.normal(size=(100, 8))).astype("float32")
@@ -42,11 +43,33 @@ def test_the_worst_copy_the_best_and_vary_its_beta() -> None:
     value = np.array([[3.0, 1.0, 2.0, np.nan], [4.0, 3.0, 2.0, 1.0]])
     beta = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
     chances = [np.random.default_rng(seed) for seed in (0, 1)]
-    source, after = _next(value, beta, 1, 1.25, chances)
+    source, after = _Exploration(1, 1.25, 0.1, 10.0).next(value, beta, chances)
     assert source.tolist() == [[0, 1, 2, 1], [3, 1, 2, 3]]
     assert after[0, :3].tolist() == [1.0, 2.0, 3.0]
     assert after[0, 3] in (2.0 * 1.25, 2.0 / 1.25)
     assert after[1, 0] in (8.0 * 1.25, 8.0 / 1.25)
+    assert _Exploration(1, 1.25, 0.1, 6.0).next(value, beta, chances)[1][1, 0] == 6.0
+
+
+def test_the_keyboard_ends_it_with_what_was_trained(result: PopulationResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_epoch = Stack.train_epoch
+
+    def interrupted(self: Stack, epoch: int) -> Any:
+        if epoch == ends:
+            raise KeyboardInterrupt
+        return train_epoch(self, epoch)
+
+    monkeypatch.setattr(Stack, "train_epoch", interrupted)
+    ends = 3
+    stopped = trained()
+    assert stopped.interrupted
+    assert len(stopped.final) == 2
+    assert set(stopped.copies["epoch"]) == {1}
+    expected = result.history.query("epoch < 3").reset_index(drop=True)
+    np.testing.assert_allclose(stopped.history["val_total_loss"], expected["val_total_loss"], rtol=1e-6)
+    ends = 0
+    with pytest.raises(KeyboardInterrupt):
+        trained()
 
 
 def test_tables(result: PopulationResult) -> None:

@@ -79,6 +79,9 @@ def train_population(
         resplit: whether each seed has its own split of the data.
         verbose: "auto" (a progress bar on a terminal, else nothing), 0 (nothing) or 1 (bar).
 
+    Returns:
+        A `PopulationResult`. Stopped from the keyboard, it holds what has been trained so far.
+
     Raises:
         ValueError: before anything is trained, if an argument or the data is unusable, or the model has several KL
             weights or a layer that cannot be stacked.
@@ -108,38 +111,24 @@ def train_population(
 
     names = [f"member {k}" for k in range(population)]
     schedules = {name: BetaSchedule(ConstantBetaScheduler(low)) for name in names}
-    count = max(1, round(share * population))
+    exploration = _Exploration(max(1, round(share * population)), factor, low, high)
     chunks = list(chunks_of(models[0], len(models), names, batch_size, whole_seeds=True))
-    parts, copies = [], []
+    parts: list[GridResult] = []
+    copies: list[dict[str, Any]] = []
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
         for stack, members, own in stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate):
-            chances = [np.random.default_rng([seed, population]) for seed in members.seeds]
-            beta = np.exp([chance.uniform(np.log(low), np.log(high), population) for chance in chances])
-            stack.betas.hold("beta", beta)
-            for epoch in range(epochs):
-                figures = stack.train_epoch(epoch)
-                members.note(figures, stack)
-                bar.update()
-                if (epoch + 1) % every == 0 and epoch + 1 < epochs:
-                    source, beta = _next(figures["val_negative_elbo"], beta, count, factor, chances)
-                    beta = np.clip(beta, low, high)
-                    stack.copy_members(source)
-                    stack.betas.hold("beta", beta)
-                    copies += [
-                        {
-                            "seed": members.seeds[r],
-                            "epoch": epoch,
-                            "member": s,
-                            "source": source[r, s],
-                            "beta": beta[r, s],
-                        }
-                        for r, s in zip(*np.nonzero(source != np.arange(population)), strict=True)
-                    ]
-            parts.append(_best_of_each_seed(stack, members, own))
-    whole = joined(parts, build_model)
+            interrupted = _train(stack, members, epochs, every, exploration, copies, bar)
+            if members.epochs_done:
+                parts.append(_best_of_each_seed(stack, members, own))
+            if interrupted:
+                break
+    if not parts:
+        raise KeyboardInterrupt
+    whole = joined(parts, build_model, interrupted)
     return PopulationResult(
         whole.history.rename(columns={"schedule": "member"}),
         whole.final,
+        interrupted,
         _build=build_model,
         _weights=whole._weights,
         _scheduled=whole._scheduled,
@@ -147,18 +136,65 @@ def train_population(
     )
 
 
-def _next(
-    value: npt.NDArray[Any], beta: npt.NDArray[Any], count: int, factor: float, chances: Sequence[np.random.Generator]
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Returns whom each member (R, S) copies, itself or a better one, and its next β; `value` is lower if better."""
-    source = np.tile(np.arange(value.shape[1]), (len(value), 1))
-    after = beta.copy()
-    for r, chance in enumerate(chances):
-        order = np.argsort(np.where(np.isfinite(value[r]), value[r], np.inf), kind="stable")
-        best, worst = order[:count], order[-count:]
-        source[r, worst] = chance.choice(best, count)
-        after[r, worst] = beta[r, source[r, worst]] * factor ** chance.choice([-1.0, 1.0], count)
-    return source, after
+@dataclass(frozen=True)
+class _Exploration:
+    """How many members give up in a round, and how β is varied within which bounds."""
+
+    count: int
+    factor: float
+    low: float
+    high: float
+
+    def start(self, population: int, chances: Sequence[np.random.Generator]) -> npt.NDArray[Any]:
+        """Returns the first β of each member (R, S), log-uniform."""
+        low, high = np.log([self.low, self.high])
+        return np.exp([chance.uniform(low, high, population) for chance in chances])
+
+    def next(
+        self, value: npt.NDArray[Any], beta: npt.NDArray[Any], chances: Sequence[np.random.Generator]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Returns whom each member (R, S) copies, itself or a better one, and its next β; a low value is good."""
+        source = np.tile(np.arange(value.shape[1]), (len(value), 1))
+        after = beta.copy()
+        for r, chance in enumerate(chances):
+            order = np.argsort(np.where(np.isfinite(value[r]), value[r], np.inf), kind="stable")
+            best, worst = order[: self.count], order[-self.count :]
+            source[r, worst] = chance.choice(best, self.count)
+            after[r, worst] = beta[r, source[r, worst]] * self.factor ** chance.choice([-1.0, 1.0], self.count)
+        return source, np.clip(after, self.low, self.high)
+
+
+def _train(
+    stack: Stack,
+    members: Members,
+    epochs: int,
+    every: int,
+    exploration: _Exploration,
+    copies: list[dict[str, Any]],
+    bar: Any,
+) -> bool:
+    """Trains the populations of a stack and notes who copied whom; returns whether the keyboard stopped it."""
+    population = len(members.names)
+    chances = [np.random.default_rng([seed, population]) for seed in members.seeds]
+    beta = exploration.start(population, chances)
+    try:
+        stack.betas.hold("beta", beta)
+        for epoch in range(epochs):
+            figures = stack.train_epoch(epoch)
+            members.note(figures, stack)
+            bar.update()
+            if (epoch + 1) % every or epoch + 1 == epochs:
+                continue
+            source, beta = exploration.next(figures["val_negative_elbo"], beta, chances)
+            stack.copy_members(source)
+            stack.betas.hold("beta", beta)
+            copies += [
+                {"seed": members.seeds[r], "epoch": epoch, "member": s, "source": source[r, s], "beta": beta[r, s]}
+                for r, s in zip(*np.nonzero(source != np.arange(population)), strict=True)
+            ]
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _best_of_each_seed(stack: Stack, members: Members, data: dict[str, SeedData]) -> GridResult:

@@ -13,7 +13,7 @@ from vaelib._checks import Described, argument_error, nearest
 
 
 def measured(name: str, table: Any, measure: Any, keys: Sequence[str]) -> pd.DataFrame:
-    """Returns the columns `keys` and, as float64 under the name "value", `measure`; what has diverged is NaN.
+    """Returns the columns `keys` and, as float64 under the name "value", `measure`; NaN for what has failed.
 
     Args:
         name: the argument's name, for the error.
@@ -50,7 +50,8 @@ def measured(name: str, table: Any, measure: Any, keys: Sequence[str]) -> pd.Dat
             name, f"have one row for each {' and '.join(keys)}", Described(f"one with two of {first}"), remedy
         )
     value = table[measure].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    rows["value"] = np.where(np.abs(value) <= LARGEST, value, np.nan)
+    whole = table["failure"].isna().to_numpy() if "failure" in columns else np.ones(len(table), bool)
+    rows["value"] = np.where(whole & (np.abs(value) <= LARGEST), value, np.nan)
     return rows
 
 

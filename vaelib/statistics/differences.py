@@ -55,8 +55,8 @@ def paired_differences(
 
     Args:
         table: one row for each schedule and seed, with the columns `schedule`, `seed` and the measure, as
-            `train_grid(…).final`. A value that is missing, infinite or above 1e30 in size is that of a member that
-            failed. Give only the schedules that are to be compared: m counts them all.
+            `train_grid(…).final`. A member has failed if its value is missing, infinite or above 1e30 in size, or if
+            a column `failure` says so. Give only the schedules that are to be compared: m counts them all.
         measure: a column of numbers.
         baseline: the schedule that the others are compared with.
         smallest_effect: the smallest difference that would matter, >= 0, in units of the measure. Choose it before
