@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -342,8 +343,8 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
 # ---------------------------------------------------------------- a cluster of one's own
 
 
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+@contextmanager
+def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real scheduler and two real workers on loopback, which share no folder with the command."""
     dask = str(Path(sys.executable).with_name("dask"))
     file = tmp_path / "scheduler.json"
@@ -365,6 +366,12 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             process.wait(30)
 
 
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with cluster(tmp_path) as found:
+        yield found
+
+
 def test_a_batch_on_a_running_cluster(
     tmp_path: Path, scheduler: tuple[str, subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -378,6 +385,32 @@ def test_a_batch_on_a_running_cluster(
     assert {result["contents"] for result in results} == {"1,2\n"}
 
 
+@pytest.mark.parametrize(("code", "has"), [
+    ("raise ModuleNotFoundError(\"No module named 'vaelib'\", name='vaelib')", "none"),
+    (None, "another"),
+])  # fmt: skip
+def test_workers_without_this_vaelib(
+    tmp_path: Path, code: str | None, has: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is handed to them: one line says which worker, before any run is lost."""
+    other = tmp_path / "other" / "vaelib"
+    if code is None:
+        shutil.copytree(ROOT / "vaelib", other)
+        code = (other / "steps.py").read_text() + "\nANOTHER = 1\n"
+        (other / "steps.py").write_text(code)
+    else:
+        other.mkdir(parents=True)
+        (other / "__init__.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))  # of the worker; this process has its vaelib
+    path = written(tmp_path, "vary: {seeds: [1, 2]}\n")
+    with cluster(tmp_path) as (address, _):
+        code_of_exit, _, err = run(capsys, path, "--output", tmp_path / "runs", "--scheduler", address)
+    assert (code_of_exit, len(err)) == (2, 1)
+    must = "error: Argument `--scheduler` must be one whose workers have the vaelib of this command."
+    assert re.fullmatch(rf"{must} Received: .*\. tcp://\S+ has {has}: install the same on every machine, .*", err[0])
+    assert finished(tmp_path / "runs") == {}
+
+
 def test_a_scheduler_that_dies(tmp_path: Path, scheduler: tuple[str, subprocess.Popen[bytes]]) -> None:
     output, (address, process) = tmp_path / "runs", scheduler
     path = written(tmp_path, "vary: {seconds: [0, 60, 61]}\n")
@@ -387,8 +420,8 @@ def test_a_scheduler_that_dies(tmp_path: Path, scheduler: tuple[str, subprocess.
         process.kill()
         _, err = batch_process.communicate(timeout=60)
     assert batch_process.returncode == 1
-    assert err.startswith("error: The scheduler went away: 1 of 3 runs are done and kept; `python -m vaelib compare ")
-    assert len(err.splitlines()) == 1
+    again = f"python -m vaelib compare {path} --output {output} --scheduler {address}"
+    assert err == f"error: The scheduler went away: 1 of 3 runs are done and kept; `{again}` runs the others\n"
 
 
 def test_workers_that_do_not_start(
@@ -403,7 +436,8 @@ def test_workers_that_do_not_start(
     assert err[0].startswith("error: The workers did not start: Nanny failed to start.: 0 of 1 runs are done and kept;")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1", "tcp://127.0.0.1:1", "nowhere"])
+@pytest.mark.parametrize("address", [
+    "127.0.0.1:1", "tcp://127.0.0.1", "tcp://127.0.0.1:1", "nowhere", "tls://127.0.0.1:1"])  # fmt: skip
 def test_no_scheduler_at_the_address(
     tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
 import zipfile
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,11 +123,55 @@ def test_the_page_stands_alone_and_opens_with_the_answer(runs: RunsFolder, tmp_p
     pd.testing.assert_frame_equal(pd.read_csv(table), differences, check_dtype=False)
 
 
+class Outline(HTMLParser):
+    """Collects tags, headings and ids, and refuses tags that are not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag != "img":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_fragment_is_the_page_without_its_frame(runs: RunsFolder, tmp_path: Path) -> None:
+    page, _, differences = write_report(runs.path, tmp_path / "out", smallest_effect=0.5)
+    fragment = page.with_name("report-fragment.html").read_text("utf-8")
+    outline = Outline()
+    outline.feed(fragment)
+    assert outline.open == []
+    assert not {"html", "head", "body", "title", "meta", "h1", "h2"} & {*outline.tags}
+    assert outline.tags[:4] == ["style", "div", "p", "strong"]
+    assert outline.tags.count("img") == 2
+    style = fragment[fragment.index("<style>") + 7 : fragment.index("</style>")]
+    assert all(rule.strip().startswith(".vaelib-report ") for rule in re.findall(r"[^{}]+(?={)", style))
+    assert "color:" not in style.replace("background", "")  # those of the page around it
+    assert fragment.replace("h3>", "h2>") in page.read_text("utf-8")
+    assert answer(differences) in fragment
+
+
+def test_figures_can_be_read_on_any_page(runs: RunsFolder, tmp_path: Path) -> None:
+    page, _, _ = write_report(runs.path, tmp_path, smallest_effect=0.5)
+    data = re.findall(r'src="data:image/png;base64,([^"]+)"', page.read_text("utf-8"))
+    for each in data:
+        picture = plt.imread(io.BytesIO(base64.b64decode(each)))
+        assert picture[0, 0, 3] == 0  # clear
+        seen = picture[picture[..., 3] == 1][:, :3]
+        assert seen.mean(axis=1).min() > 0.1  # and no black
+    assert len(data) == 2
+
+
 def test_the_command(runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(runs.path)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("It depends: linear is better than constant by more than 0.5 in 1 of 2 settings")
-    assert [Path(line).name for line in out[1:]] == ["report.html", "report.csv"]
+    assert [Path(line).name for line in out[1:]] == ["report.html", "report-fragment.html", "report.csv"]
     assert main(["report", str(runs.path), "--baseline", "linear", "--smallest-effect", "0.3"]) == 0
 
 

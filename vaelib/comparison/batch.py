@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from vaelib._checks import argument_error
 from vaelib.comparison.execution import Outcome, execute, utc_now
-from vaelib.comparison.runs import Task
+from vaelib.comparison.runs import Task, library_code
 
 GONE = "The scheduler went away"
 TRIES = 2  # of a run whose worker or kernel dies
@@ -46,7 +46,7 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any
         workers: how many of its own, each a process that does one run at a time; None: as many as there are cores.
 
     Raises:
-        ValueError: if there is no scheduler at the address, or it has no workers.
+        ValueError: if there is no scheduler at the address, or it has no workers, or one without this vaelib.
         ClusterLost: if the workers of its own do not start.
     """
     import dask.distributed  # before the settings: its import brings the defaults that they change
@@ -93,7 +93,7 @@ def _client(scheduler: str) -> Iterator[Any]:
         raise argument_error("--scheduler", must, scheduler)
     try:
         client = Client(scheduler, timeout=CONNECT)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # the last two: TLS as it is not configured
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise argument_error("--scheduler", must, scheduler, f"{reason}.") from None
     with client:
@@ -101,7 +101,22 @@ def _client(scheduler: str) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=CONNECT)
         except TimeoutError:
             raise argument_error("--scheduler", "be one that has workers", scheduler) from None
+        _refuse_another_vaelib(client, scheduler)
         yield client
+
+
+def _refuse_another_vaelib(client: Any, scheduler: str) -> None:
+    """Each worker says which code it would run: better asked once than told by every run that fails there."""
+    try:
+        found = client.run(library_code, on_error="return")
+    except OSError:
+        raise ClusterLost(GONE) from None
+    for worker, code in found.items():
+        if code != library_code():
+            what = "another" if isinstance(code, str) else "none"
+            must = "be one whose workers have the vaelib of this command"
+            remedy = f"{worker} has {what}: install the same on every machine, then start its workers again."
+            raise argument_error("--scheduler", must, scheduler, remedy)
 
 
 def outcomes(client: Any, tasks: Mapping[str, Callable[[], Task]]) -> Iterator[tuple[str, Outcome, int]]:

@@ -69,8 +69,9 @@ def compare(options: argparse.Namespace, program: str) -> int:
         else:
             return _summary(runs, folder, time.monotonic() - began)
         done = sum(folder.state(run) == "done" for run in runs)
-        command = f"{program} compare {shlex.quote(options.specification)} --output {shlex.quote(options.output)}"
-        print(f"{problem}: {done} of {len(runs)} runs are done and kept; `{command}` runs the others", file=sys.stderr)
+        again = shlex.join([options.specification, *_given(options)])
+        told = f"{done} of {len(runs)} runs are done and kept; `{program} compare {again}` runs the others"
+        print(f"{problem}: {told}", file=sys.stderr)
         return code
 
 
@@ -104,6 +105,12 @@ def selected(runs: Sequence[Run], pattern: str | None) -> list[Run]:
 def label(run: Run) -> str:
     """Returns the parameters of a run in one line."""
     return " ".join(f"{name}={shown(value)}" for name, value in run.parameters.items())
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """Returns the options as they were given, for a command that does the same."""
+    names = [name for name in ("output", "scheduler", "workers", "only") if getattr(options, name) is not None]
+    return [text for name in names for text in (f"--{name}", str(getattr(options, name)))]
 
 
 def _run(missing: Sequence[Run], folder: RunsFolder, scheduler: str | None, workers: int | None) -> None:

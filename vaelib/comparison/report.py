@@ -1,4 +1,4 @@
-"""The report on a batch: one self-contained page, which opens with the answer, and one table."""
+"""The report on a batch: one self-contained page, which opens with the answer, the same for a book, and one table."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
 from vaelib._files import atomic_path
 from vaelib.comparison.folder import RunsFolder, error_text
 from vaelib.comparison.results import answer, compare_settings, read_results
-from vaelib.plots import plot_differences
+from vaelib.plots import plot_differences, use_style
 from vaelib.statistics import VERDICTS
 
-PAGE, TABLE = "report.html", "report.csv"
+PAGE, FRAGMENT, TABLE = "report.html", "report-fragment.html", "report.csv"
 _COLUMNS = {
     "schedule": "schedule",
     "pairs": "seeds",
@@ -30,26 +31,34 @@ _COLUMNS = {
     "win_rate": "better in",
     "verdict": "verdict",
 }
-_STYLE = """
+_PAGE_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
        background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; } .answer { font-size: 1.2rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
-th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
-img { max-width: 100%; height: auto; background: #fff; }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616; } th, td { border-color: #444; } }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616; } }
+"""
+# without colours of its own: a page around it may be light or dark, and so are the figures made
+_STYLE = """
+.vaelib-report .answer { font-size: 1.2rem; }
+.vaelib-report .wide { overflow-x: auto; margin: 1rem 0; }
+.vaelib-report table { border-collapse: collapse; font-size: .9rem; width: auto; }
+.vaelib-report table :is(th, td) { text-align: right; padding: .25rem .7rem; white-space: nowrap; border: 0;
+                                   border-bottom: 1px solid #8886; }
+.vaelib-report table :is(th, td):is(:first-child, :last-child) { text-align: left; }
+.vaelib-report img { max-width: 100%; height: auto; background: none; }
 """
 
 
 def write_report(
     runs: str | os.PathLike[str], output: str | os.PathLike[str] | None = None, **compared: Any
 ) -> tuple[Path, Path, pd.DataFrame]:
-    """Writes `report.html` and `report.csv` on the finished runs of a batch; earlier ones of both are replaced.
+    """Writes `report.html` and `report.csv` on the finished runs of a batch; earlier ones are replaced.
+
+    Beside the page stands `report-fragment.html`, which has the same to be included in a page of a book or notebook.
 
     Args:
         runs: the folder that `vaelib compare` filled.
-        output: the folder for both files, that of the runs by default.
+        output: the folder for the files, that of the runs by default.
         compared: the arguments of `compare_settings`.
 
     Returns:
@@ -64,38 +73,52 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / TABLE) as temporary:
         differences.to_csv(temporary, index=False, lineterminator="\n")
-    with atomic_path(folder / PAGE) as temporary:
-        temporary.write_text(_page(results, differences, RunsFolder(runs)), "utf-8")
+    sections = _sections(results, differences, RunsFolder(runs))
+    for name, text in {PAGE: _page(differences, sections), FRAGMENT: _fragment(sections, "h3")}.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(text, "utf-8")
     return folder / PAGE, folder / TABLE, differences
 
 
-def _page(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFolder) -> str:
+def _page(differences: pd.DataFrame, sections: Sequence[tuple[str, str]]) -> str:
+    baseline = escape(str(differences["baseline"].iloc[0]))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Which schedule?</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_PAGE_STYLE}</style></head>\n<body>\n"
+        f"<h1>Which schedule? {baseline} and {differences['schedule'].nunique()} others</h1>\n"
+        f"{_fragment(sections, 'h2')}</body></html>\n"
+    )
+
+
+def _fragment(sections: Sequence[tuple[str, str]], heading: str) -> str:
+    """Returns the answer and its evidence, with headings of the level that the page around it needs."""
+    parts = [f"<{heading}>{escape(name)}</{heading}>\n{text}" if name else text for name, text in sections]
+    content = "\n".join(parts)
+    return f'<style>{_STYLE}</style>\n<div class="vaelib-report">\n{content}\n</div>\n'
+
+
+def _sections(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFolder) -> list[tuple[str, str]]:
+    """Returns headings, the first of them empty, and what stands below each."""
     first = differences.iloc[0]
     measure, baseline = str(first["measure"]), str(first["baseline"])
     seeds = results.groupby("setting")["seed"].nunique()
     told = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    parts = [
-        f"<h1>Which schedule? {escape(baseline)} and {differences['schedule'].nunique()} others</h1>",
-        f'<p class="answer"><strong>{escape(answer(differences))}</strong></p>',
-        f"<p>{differences['setting'].nunique()} settings, {told} seeds each. Differences of {escape(measure)} to "
+    settings = differences["setting"].nunique()
+    said = (
+        f'<p class="answer"><strong>{escape(answer(differences))}</strong></p>\n'
+        f"<p>{settings} setting{'s' if settings > 1 else ''}, {told} seeds each. Differences of {escape(measure)} to "
         f"{escape(baseline)} on test data, within each seed; intervals of one setting hold together with 95 %; a "
-        f"difference below {first['smallest_effect']:g} would not matter.</p>",
-        "<h2>All settings</h2>",
-        _table(_counts(differences)),
-    ]
+        f"difference below {first['smallest_effect']:g} would not matter.</p>"
+    )
+    sections = [("", said), ("All settings", _table(_counts(differences)))]
     for setting, rows in differences.groupby("setting", sort=False):
-        parts += [f"<h2>{escape(str(setting))}</h2>", _picture(rows, str(setting)), _table(_readable(rows))]
+        sections.append((str(setting), f"{_picture(rows, str(setting))}\n{_table(_readable(rows))}"))
     failed = [record for record in folder.records.values() if record["status"] != "done"]
     if failed:
         items = "".join(f"<li>{escape(record['id'])}: {escape(error_text(record))}</li>" for record in failed)
-        parts += [f"<h2>{len(failed)} run{'s' if len(failed) > 1 else ''} failed</h2>", f"<ul>{items}</ul>"]
-    parts += ["<h2>Where it ran</h2>", _table(_machines(list(folder.records.values())))]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Which schedule?</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
-    )
+        sections.append((f"{len(failed)} run{'s' if len(failed) > 1 else ''} failed", f"<ul>{items}</ul>"))
+    return [*sections, ("Where it ran", _table(_machines(list(folder.records.values()))))]
 
 
 def _counts(differences: pd.DataFrame) -> pd.DataFrame:
@@ -126,10 +149,12 @@ def _table(rows: pd.DataFrame) -> str:
 
 
 def _picture(rows: pd.DataFrame, setting: str) -> str:
-    figure = Figure(figsize=(5.6, 0.4 * len(rows) + 1.1), layout="constrained")
-    plot_differences(rows, ax=figure.subplots())
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=180)
+    with mpl.rc_context():
+        use_style()
+        figure = Figure(figsize=(6.2, 0.4 * len(rows) + 1.2), layout="constrained")
+        plot_differences(rows, ax=figure.subplots())
+        figure.savefig(file, format="png", dpi=180)
     said = "; ".join(f"{row.schedule} {row.difference:+.2f}, {row.verdict}" for row in rows.itertuples())
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img src="data:image/png;base64,{data}" alt="{escape(f"Differences, {setting}: {said}.", quote=True)}">'

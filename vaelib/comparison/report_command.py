@@ -11,7 +11,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments to its parser."""
     parser.add_argument("runs", help="the folder that `vaelib compare` filled")
     parser.add_argument(
-        "--output", metavar="FOLDER", help="folder for report.html and report.csv (default: that of the runs)"
+        "--output", metavar="FOLDER", help="folder for the files of the report (default: that of the runs)"
     )
     parser.add_argument("--measure", default="negative_elbo", help="the column to compare (default: %(default)s)")
     parser.add_argument("--baseline", default="constant", help="the schedule to compare with (default: %(default)s)")
@@ -27,7 +27,10 @@ def report(options: argparse.Namespace) -> int:
     Raises:
         ValueError: if an option is wrong, or the folder holds no results that can be compared; nothing is written then.
     """
-    from vaelib.comparison.report import write_report  # brings pandas and matplotlib, which --help does without
+    from vaelib.comparison.report import (
+        FRAGMENT,
+        write_report,
+    )  # brings pandas and matplotlib, which --help does without
     from vaelib.comparison.results import answer
 
     try:
@@ -43,6 +46,6 @@ def report(options: argparse.Namespace) -> int:
         lower_is_better=not options.higher_is_better,
     )
     print(answer(differences))
-    print(page)
-    print(table)
+    for path in (page, page.with_name(FRAGMENT), table):
+        print(path)
     return 0
