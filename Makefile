@@ -1,7 +1,7 @@
 # Every command of the project; `make help` lists them. Needs git, make and Python 3.11, 3.12 or 3.13.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser zoo soak
+.PHONY: help install book test notebooks serve bench lint check-project format lock clean browser evidence soak
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -10,7 +10,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LIBRARY := $(shell find vaelib -name '*.py')
 SITE_SOURCES := $(wildcard book/site/*.py book/site/package*.json book/site/.npmrc)
 EVIDENCE := $(wildcard evidence/*)
-BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md $(NOTEBOOKS) $(LIBRARY) $(EVIDENCE) \
+BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md benchmarks/table.md $(NOTEBOOKS) $(LIBRARY) $(EVIDENCE) \
 	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.csv' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -name 'book_extension.py')
 INDEX := _build/html/index.html
 
@@ -32,14 +32,13 @@ test: $(VENV)/.installed _build/site/.complete browser ## all checks (12:30)
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
 
-zoo: $(VENV)/.installed ## trains what the book reports of diagnosis and predicted collapse into evidence/ (38:00)
-	$(PY) book/tools/zoo.py
-	$(PY) book/tools/collapse_predictions.py
+evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (50:00)
+	$(PY) book/tools/evidence.py --renew
 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-bench: $(VENV)/.installed ## speed and size, as a table (4:20)
+bench: $(VENV)/.installed ## measures speed and size and writes the table of book/speed.md (8:00)
 	$(PY) -m benchmarks
 
 soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (hours)

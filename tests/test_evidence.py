@@ -38,6 +38,7 @@ def project(tmp_path, monkeypatch):
         (tmp_path / path).write_text(text)
     monkeypatch.setattr(evidence, "ROOT", tmp_path)
     monkeypatch.setattr(evidence, "EVIDENCE", tmp_path / "evidence")
+    monkeypatch.setattr(evidence, "EXPERIMENTS", {"runs": ("runs.py", "few")})
     return tmp_path
 
 
@@ -96,7 +97,31 @@ def test_what_makes_a_table_stale(stored, path, old, new, problems, capsys):
     (stored / path).write_text(text.replace(old, new))
     assert evidence.problems("runs") == problems
     assert evidence.main() == 1
-    assert capsys.readouterr().err == f"evidence/runs.csv is stale: {'; '.join(problems)}. Run its experiment again.\n"
+    assert capsys.readouterr().err == f"evidence/runs.csv is stale: {'; '.join(problems)}. Run `make evidence`.\n"
+
+
+def test_a_file_that_determines_the_results_makes_a_table_stale(project):
+    file = project / "few.yml"
+    file.write_text("seeds: 2\n")
+    evidence.store("runs", TABLE, project / "tools/experiment.py", {}, [], files=[file])
+    assert evidence.problems("runs") == []
+    file.write_text("seeds: 3\n")
+    assert evidence.problems("runs") == ["few.yml has changed"]
+    file.unlink()
+    assert evidence.problems("runs") == ["few.yml has changed"]
+
+
+def test_what_is_stale_or_missing_is_renewed(stored, monkeypatch):
+    commands = []
+    monkeypatch.setattr(evidence.subprocess, "run", lambda command, check: commands.append(command[1:]))
+    assert evidence.main(renew=True) == 0
+    assert commands == []
+    (stored / "evidence/runs.csv").unlink()
+    (stored / "evidence/runs.json").unlink()
+    assert evidence.main() == 1
+    assert evidence.main(renew=True) == 0
+    (command,) = commands
+    assert command == [str(Path(evidence.__file__).with_name("runs.py")), "few"]
 
 
 def test_other_data_makes_a_table_stale(stored, monkeypatch):
@@ -141,7 +166,7 @@ def test_a_bunch_is_hashed_by_its_data():
 
 def test_no_stored_result_of_the_project_is_stale():
     assert {name: evidence.problems(name) for name in evidence.stored()} == {name: [] for name in evidence.stored()}
-    assert "zoo" in evidence.stored()
+    assert set(evidence.stored()) == set(evidence.EXPERIMENTS)
 
 
 def test_the_check_passes_on_the_project(capsys):

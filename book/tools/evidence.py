@@ -3,8 +3,10 @@
 `evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the
 code of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without
 comments, docstrings, blank lines and stored outputs, so that prose may change; all else makes the results stale.
+This file, which keeps results and makes none, is in no key.
 
-Usage: python book/tools/evidence.py checks all tables; it names what is stale and then exits with 1.
+Usage: python book/tools/evidence.py checks all tables; it names what is missing or stale and then exits with 1.
+       python book/tools/evidence.py --renew runs the experiments of these anew.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import ast
 import hashlib
 import io
 import json
+import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +30,23 @@ ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
 PACKAGE = "vaelib"
 DRAWS_ONLY = f"{PACKAGE}.plots"  # a figure determines no number
+EXPERIMENTS = {  # the command that makes each table
+    "zoo": ("zoo.py",),
+    "collapse": ("collapse_predictions.py",),
+    "schedules": ("batches.py", "schedules"),
+    "trainings": ("batches.py", "trainings"),
+}
 BY_NAME = f"{PACKAGE}.schedules.factory"  # imports the modules beside it by their names
 
 
-def store(name: str, table: pd.DataFrame, experiment: Path, parameters: Mapping[str, Any], data: Sequence[str]) -> None:
+def store(
+    name: str,
+    table: pd.DataFrame,
+    experiment: Path,
+    parameters: Mapping[str, Any],
+    data: Sequence[str],
+    files: Sequence[Path] = (),
+) -> None:
     """Writes a table and its key.
 
     Args:
@@ -39,6 +55,7 @@ def store(name: str, table: pd.DataFrame, experiment: Path, parameters: Mapping[
         experiment: the script or notebook that made them, inside the project.
         parameters: what it was run with, as JSON can hold it.
         data: functions such as "sklearn.datasets.load_digits" that return the data, as an array or a Bunch.
+        files: other files inside the project that determine the results.
     """
     EVIDENCE.mkdir(exist_ok=True)
     text = table.to_csv(index=False, lineterminator="\n")
@@ -47,6 +64,7 @@ def store(name: str, table: pd.DataFrame, experiment: Path, parameters: Mapping[
         "parameters": dict(parameters),
         "data": {source: data_hash(source) for source in data},
         "code": code_hashes(experiment),
+        "files": {path.resolve().relative_to(ROOT).as_posix(): _hash(path.read_bytes()) for path in files},
         "results": _hash(text),
     }
     (EVIDENCE / f"{name}.csv").write_text(text)
@@ -67,6 +85,9 @@ def problems(name: str) -> list[str]:
     found += [f"{path} came to it" for path in now.keys() - then.keys()]
     found += [f"{path} is no longer part of it" for path in then.keys() - now.keys()]
     found += [f"{source} gives other data" for source, value in key["data"].items() if data_hash(source) != value]
+    for path, value in key.get("files", {}).items():
+        if not (ROOT / path).is_file() or _hash((ROOT / path).read_bytes()) != value:
+            found.append(f"{path} has changed")
     if _hash(table.read_text()) != key["results"]:
         found.append("the table is not the one that was stored")
     return sorted(found)
@@ -148,11 +169,11 @@ def _imported(path: Path) -> Iterator[Path]:
 
 
 def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:
-    if module == DRAWS_ONLY or module.startswith(DRAWS_ONLY + "."):
+    if f"{module}.{name}.".startswith(f"{DRAWS_ONLY}."):
         return
     if module.split(".")[0] != PACKAGE:
         sibling = folder / f"{module}.py"
-        if sibling.is_file():
+        if sibling.is_file() and sibling.resolve() != Path(__file__).resolve():
             yield sibling
         return
     place = ROOT.joinpath(*module.split("."))
@@ -184,13 +205,18 @@ def _re_exported(init: Path, module: str) -> dict[str, tuple[str, str]]:
     return homes
 
 
-def main() -> int:
-    """Checks all tables."""
-    stale = {name: found for name in stored() if (found := problems(name))}
+def main(renew: bool = False) -> int:
+    """Checks all tables, or runs the experiments of those that are missing or stale."""
+    stale = {name: found for name in sorted({*stored(), *EXPERIMENTS}) if (found := problems(name))}
     for name, found in stale.items():
-        print(f"evidence/{name}.csv is stale: {'; '.join(found)}. Run its experiment again.", file=sys.stderr)
-    return 1 if stale else 0
+        print(f"evidence/{name}.csv is stale: {'; '.join(found)}. Run `make evidence`.", file=sys.stderr)
+    if not renew:
+        return 1 if stale else 0
+    for name in stale:
+        script, *arguments = EXPERIMENTS[name]
+        subprocess.run([sys.executable, str(Path(__file__).with_name(script)), *arguments], check=True)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(renew="--renew" in sys.argv[1:]))

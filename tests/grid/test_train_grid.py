@@ -90,6 +90,11 @@ def test_a_grid_that_does_not_fit_is_cut_into_stacks(
     np.testing.assert_allclose(cut.model("high", 1)(X), whole.model("high", 1)(X), rtol=1e-3, atol=1e-5)
 
 
+def test_a_member_keeps_its_own_weights_alone(whole: GridResult) -> None:
+    """A view would keep a copy of all members' weights alive, for each member."""
+    assert all(weight.base is None for weights in whole._weights.values() for weight in weights)
+
+
 def test_the_keyboard_ends_it_with_what_was_trained(whole: GridResult, monkeypatch: pytest.MonkeyPatch) -> None:
     train_epoch = Stack.train_epoch
 

@@ -73,11 +73,12 @@ class Members:
         """Restores the best weights on request and returns what is told of the members."""
         stack.restore(self.best_epoch >= 0 if restore_best else np.zeros(self.shape, bool))
         scheduled = self.scheduled if restore_best else self.figures_of_last
+        weights = stack.weights()
         places = {(self.names[s], self.seeds[r]): (r, s) for s in range(self.shape[1]) for r in range(self.shape[0])}
         return GridResult(
             self.history(stack),
             self.report(stack, train, test),
-            _weights={key: stack.weights_of(*place) for key, place in places.items()},
+            _weights={key: [value[place].copy() for value in weights] for key, place in places.items()},
             _scheduled={
                 key: {name: float(scheduled[name][place]) for name in stack.betas.names}
                 for key, place in places.items()

@@ -142,9 +142,9 @@ class Stack:
         """Returns a sentence for each member (R, S) that broke, None for the others."""
         return [[_failure(*member) for member in of_seed] for of_seed in self.broken.numpy().tolist()]
 
-    def weights_of(self, r: int, s: int) -> list[np.ndarray]:
-        """Returns one member's weights in the order of `set_weights_of`."""
-        return [value.numpy()[r, s] for value in self.values]
+    def weights(self) -> list[np.ndarray]:
+        """Returns the weights (R, S, …) of all members, in the order of `set_weights_of`."""
+        return [value.numpy() for value in self.values]
 
     # ------------------------------------------------------------ compiled
 
