@@ -8,11 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.table import Row
+
 ROOT = Path(__file__).resolve().parent.parent
-TOOL = ROOT / "book" / "tools" / "execute_notebooks.py"
 
 
-def chapter_rows(folder: Path) -> list[tuple[str, str, str]]:
+def rows(folder: Path) -> list[Row]:
+    """Returns the table's rows."""
+    return [*_chapter_rows(folder), _build_row(folder)]
+
+
+def _chapter_rows(folder: Path) -> list[Row]:
     """Returns a row a chapter: seconds to run a copy of it, stored size."""
     rows = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -22,12 +28,12 @@ def chapter_rows(folder: Path) -> list[tuple[str, str, str]]:
             [sys.executable, ROOT / "book/tools/execute_notebooks.py", copy], check=True, capture_output=True
         )
         seconds = time.perf_counter() - start
-        rows.append((f"chapter {path.stem}, fresh kernel", f"{seconds:.0f} s", "≤ 60 s"))
-        rows.append(("  stored", f"{path.stat().st_size / 1e6:.2f} MB", "< 1.5 MB"))
+        rows.append(Row(f"chapter {path.stem}, fresh kernel", seconds, "s", ".0f", at_most=60))
+        rows.append(Row("  stored", path.stat().st_size / 1e6, "MB", ".2f", at_most=1.5))
     return rows
 
 
-def build_rows(folder: Path) -> list[tuple[str, str, str]]:
+def _build_row(folder: Path) -> Row:
     """Returns the row of a build from fresh doctrees."""
     start = time.perf_counter()
     book = [
@@ -39,4 +45,4 @@ def build_rows(folder: Path) -> list[tuple[str, str, str]]:
         "--quiet",
     ]
     subprocess.run([*book, "--warningiserror", "--nitpick", "--keep-going"], check=True, capture_output=True)
-    return [("make book after installation, nothing built yet", f"{time.perf_counter() - start:.0f} s", "≤ 60 s")]
+    return Row("make book after installation, nothing built yet", time.perf_counter() - start, "s", ".0f", at_most=60)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +9,8 @@ import keras
 import numpy as np
 
 from benchmarks.epoch import Stopwatch
+from benchmarks.table import Row, median_row
+from benchmarks.torch_side import MISSING, TorchSide
 from vaelib import build_vae
 from vaelib.training import training_batches
 
@@ -39,64 +38,27 @@ class KerasSide:
         return median(watch.epochs()) / STEPS
 
 
-class TorchSide:
-    """`conv_torch.py` in a process of its own, under the interpreter that TORCH_PYTHON names."""
-
-    def __init__(self) -> None:
-        script = [os.environ.get("TORCH_PYTHON", sys.executable), str(Path(__file__).with_name("conv_torch.py"))]
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
-        self.process = subprocess.Popen(script, text=True, stdin=pipe, stdout=pipe, stderr=null)
-        self.version, self.weights = "", 0
-        if first := self._read():
-            self.version, self.weights = first[0], int(first[1])
-
-    def _read(self) -> list[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().split()
-
-    def step_seconds(self, threads: int) -> float:
-        """Returns the same with so many threads."""
-        assert self.process.stdin is not None
-        print(threads, file=self.process.stdin, flush=True)
-        return float(self._read()[0])
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.communicate()
-
-
-def rows() -> list[tuple[str, str, str]]:
-    """Returns the table's rows: what, measured, target."""
-    keras_side, torch_side = KerasSide(), TorchSide()
-    try:
-        keras_side.step_seconds()  # traces
-        if not torch_side.version:
+def rows(folder: Path) -> list[Row]:
+    """Returns the table's rows."""
+    keras_side = KerasSide()
+    keras_side.step_seconds()  # traces
+    with TorchSide("conv_torch.py") as torch_side:
+        if not torch_side.known:
             ours = median(keras_side.step_seconds() for _ in range(ROUNDS))
-            return [
-                ("conv VAE 28×28, a step in Keras fit", f"{1e3 * ours:.1f} ms", ""),
-                ("  eager PyTorch", "not installed", "pip install -e .[bench], or TORCH_PYTHON=…"),
-            ]
-        assert keras_side.weights == torch_side.weights
+            return [Row("conv VAE 28×28, a step in Keras fit", 1e3 * ours, "ms"), Row("  eager PyTorch", MISSING)]
+        version, weights = torch_side.known
+        assert keras_side.weights == int(weights)
         for threads in THREADS:
-            torch_side.step_seconds(threads)
-        rounds = [
-            (keras_side.step_seconds(), *(torch_side.step_seconds(threads) for threads in THREADS))
-            for _ in range(ROUNDS)
-        ]
-    finally:
-        torch_side.close()
+            torch_side.ask(threads)
+        rounds = [(keras_side.step_seconds(), *(torch_side.ask(threads) for threads in THREADS)) for _ in range(ROUNDS)]
     ours, *theirs = (median(column) for column in zip(*rounds, strict=True))
     best = theirs.index(min(theirs))
-    ratios = sorted(times[0] / times[1 + best] for times in rounds)
+    ratios = [times[0] / times[1 + best] for times in rounds]
     return [
-        ("conv VAE 28×28, a step in Keras fit", f"{1e3 * ours:.1f} ms", ""),
+        Row("conv VAE 28×28, a step in Keras fit", 1e3 * ours, "ms"),
         *(
-            (f"  eager PyTorch {torch_side.version}, threads: {threads}", f"{1e3 * seconds:.1f} ms", "")
+            Row(f"  eager PyTorch {version}, threads: {threads}", 1e3 * seconds, "ms")
             for threads, seconds in zip(THREADS, theirs, strict=True)
         ),
-        (
-            f"  ratio to the better, median of {ROUNDS} rounds",
-            f"{median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})",
-            "≤ 0.8",
-        ),
+        median_row(f"  ratio to the better, median of {ROUNDS} rounds", ratios, at_most=0.8),
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import keras
 
+from benchmarks.table import Row, median_row
 from vaelib import Dataset, LinearBetaScheduler, build_vae, load_dataset, train_vae
 from vaelib.callbacks import BestModel, ValidationMonitor
 
@@ -50,7 +52,7 @@ def plain_epoch(model: keras.Model, dataset: Dataset) -> float:
     return median(watch.epochs())
 
 
-def vaelib_epoch(dataset: Dataset, output: str | None) -> tuple[float, dict[str, float]]:
+def vaelib_epoch(dataset: Dataset, output: Path | None) -> tuple[float, dict[str, float]]:
     """Returns the median seconds of an epoch in `train_vae` without validation and best-model tracking, and those.
 
     The tracking writes a checkpoint where `output` is given.
@@ -79,8 +81,8 @@ def vaelib_epoch(dataset: Dataset, output: str | None) -> tuple[float, dict[str,
     return median(inner), {name: median(values) for name, values in spent.items()}
 
 
-def rows(folder: str) -> list[tuple[str, str, str]]:
-    """Returns the table's rows: what, measured, target."""
+def rows(folder: Path) -> list[Row]:
+    """Returns the table's rows."""
     dataset = load_dataset("digits")
     plain_model = build_vae(dataset.input_shape, 16)
     plain_model.compile("adam")
@@ -94,17 +96,13 @@ def rows(folder: str) -> list[tuple[str, str, str]]:
         for name, value in parts.items():
             beside.setdefault(name, []).append(value)
     _, on_disk = vaelib_epoch(dataset, folder)
-    ratios = sorted(ours / plain for plain, ours in pairs)
-    ms = [f"{1e3 * median(values):.1f} ms" for values in zip(*pairs, strict=True)]
+    ratios = [ours / plain for plain, ours in pairs]
+    plain, ours = (1e3 * median(values) for values in zip(*pairs, strict=True))
     return [
-        ("epoch, plain Keras fit on arrays", ms[0], ""),
-        ("epoch inside train_vae", ms[1], ""),
-        (
-            f"  ratio, median of {PAIRS} interleaved pairs",
-            f"{median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})",
-            "≤ 0.35",
-        ),
-        ("  beside it: validation", f"{1e3 * median(beside['ValidationMonitor']):.1f} ms", ""),
-        ("  beside it: best-model tracking", f"{1e3 * median(beside['BestModel']):.1f} ms", ""),
-        ("  the same with a checkpoint on disk", f"{1e3 * on_disk['BestModel']:.1f} ms", ""),
+        Row("epoch, plain Keras fit on arrays", plain, "ms"),
+        Row("epoch inside train_vae", ours, "ms"),
+        median_row(f"  ratio, median of {PAIRS} interleaved pairs", ratios, at_most=0.35),
+        Row("  beside it: validation", 1e3 * median(beside["ValidationMonitor"]), "ms"),
+        Row("  beside it: best-model tracking", 1e3 * median(beside["BestModel"]), "ms"),
+        Row("  the same with a checkpoint on disk", 1e3 * on_disk["BestModel"], "ms"),
     ]

@@ -1,13 +1,18 @@
-"""Eight schedules × ten seeds on digits, stacked, against as many plain Keras `fit`s; the cost by number of members."""
+"""Eight schedules × ten seeds on digits, stacked, against as many trainings one by one: Keras, pythae, papermill."""
 
 from __future__ import annotations
 
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
+from benchmarks.batches import papermill_seconds, training_notebook
+from benchmarks.table import Row
+from benchmarks.torch_side import MISSING, TorchSide
 from vaelib import (
     CosineBetaScheduler,
     CyclicalBetaScheduler,
@@ -32,7 +37,7 @@ SCHEDULES = {
     "ramp and hold": CyclicalBetaScheduler(25, wave_type="ramp", ramp_fraction=0.5),
     "warm restarts": WarmRestartBetaScheduler(restart_interval=25),
 }
-COUNTS = (1, 10, 50)  # seeds: 8, 80 and 400 members
+MEMBERS = SEEDS * len(SCHEDULES)
 DIGITS = load_dataset("digits")
 
 
@@ -42,51 +47,59 @@ def build(seed: int, normalised: bool) -> Any:
     return build_vae(DIGITS.input_shape, 16, hidden=(64, 32), seed=seed, **options)
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Returns the table's rows: what, measured, target; the first call and all tracing are part of each figure."""
-    table = []
-    for normalised, most, ratio in ((False, 20, 15), (True, 45, 10)):
-        grid, _ = _grid(normalised, SEEDS, EPOCHS)
-        plain = _plain(normalised)
-        name = "with batch norm and dropout" if normalised else "without"
-        table += [
-            (f"80 trainings of 100 epochs stacked, {name}", f"{grid:.1f} s", f"≤ {most} s"),
-            ("  plain Keras fit, one training", f"{plain:.1f} s", ""),
-            ("  80 of them / stacked", f"{80 * plain / grid:.0f}", f"≥ {ratio}"),
-        ]
-    for count in COUNTS:
-        epoch = _grid(False, count, 12)[1]
-        steps = -(-len(DIGITS.x_train) // BATCH)
-        cost = 1e6 * epoch / steps / count / len(SCHEDULES)
-        table.append((f"  a step of one of {8 * count} members, validation included", f"{cost:.0f} µs", ""))
-    return table
+def rows(folder: Path) -> list[Row]:
+    """Returns the table's rows; first calls and all tracing are part of each figure.
+
+    The grid without batch norm is trained before and after its rivals, and counts with the mean.
+    """
+    with torch_side(folder) as side:
+        before, plain = grid_seconds(False), _plain(False)
+        papermill = papermill_seconds(training_notebook(folder / "training.ipynb"), 0)
+        pythae = side.ask("pythae", 1, EPOCHS) if side.known and side.known[1] != "-" else None
+        grid = (before + grid_seconds(False)) / 2
+    name = f"  pythae {side.known[1]}'s trainer, one thread" if pythae is not None else "  pythae's trainer"
+    return [
+        Row(f"{MEMBERS} trainings of {EPOCHS} epochs stacked, without batch norm", grid, "s", at_most=20),
+        *_against(grid, "  plain Keras fit", plain, 15),
+        *([Row(name, MISSING)] if pythae is None else _against(grid, name, pythae, 12)),
+        *_against(grid, "  papermill on a notebook with train_vae", papermill, 40),
+        *_normalised(),
+    ]
 
 
-def _grid(normalised: bool, seeds: int, epochs: int) -> tuple[float, float]:
-    """Returns the seconds of a grid, and those of one of its later epochs."""
-    starts: list[float] = []
-    from vaelib.grid.stack import Stack
+def _normalised() -> list[Row]:
+    grid, plain = grid_seconds(True), _plain(True)
+    what = f"{MEMBERS} trainings of {EPOCHS} epochs stacked, with batch norm, dropout"
+    return [Row(what, grid, "s", at_most=45), *_against(grid, "  plain Keras fit", plain, 10)]
 
-    train_epoch = Stack.train_epoch
 
-    def noted(self: Stack, epoch: int) -> Any:
-        starts.append(time.perf_counter())
-        return train_epoch(self, epoch)
+def _against(grid: float, name: str, one: float, at_least: float) -> list[Row]:
+    return [
+        Row(f"{name}, one training", one, "s"),
+        Row(f"  {MEMBERS} of them / stacked", MEMBERS * one / grid, "", ".0f", at_least=at_least),
+    ]
 
-    Stack.train_epoch = noted  # type: ignore[method-assign]
+
+def torch_side(folder: Path) -> TorchSide:
+    """Starts `grid_torch.py` on the digits, which it finds in the folder."""
+    parts = {"train": DIGITS.x_train, "val": DIGITS.x_val}
+    for name, data in parts.items():
+        np.save(folder / f"{name}.npy", data)
+    return TorchSide("grid_torch.py", *(str(folder / f"{name}.npy") for name in parts))
+
+
+def grid_seconds(normalised: bool) -> float:
+    """Returns the seconds of the whole grid."""
     begin = time.perf_counter()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # schedules that end elsewhere: the time is the same
-            result: GridResult = train_grid(
-                lambda seed: build(seed, normalised), DIGITS, SCHEDULES, seeds, epochs, BATCH, verbose=0
-            )
-    finally:
-        Stack.train_epoch = train_epoch  # type: ignore[method-assign]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # schedules that end elsewhere: the time is the same
+        result: GridResult = train_grid(
+            lambda seed: build(seed, normalised), DIGITS, SCHEDULES, SEEDS, EPOCHS, BATCH, verbose=0
+        )
     seconds = time.perf_counter() - begin
     assert result.final["failure"].isna().all()
     keras.backend.clear_session()
-    return seconds, (starts[-1] - starts[1]) / (len(starts) - 2)
+    return seconds
 
 
 def _plain(normalised: bool) -> float:

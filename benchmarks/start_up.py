@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from statistics import median
+
+from benchmarks.table import Row
 
 CODE = """
 import sys, time
@@ -15,12 +18,13 @@ print(time.perf_counter() - start, *sorted({"tensorflow", "keras", "matplotlib"}
 """
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Returns the table's rows: what, measured, target."""
+def rows(folder: Path) -> list[Row]:
+    """Returns the table's rows."""
     runs = [subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True) for _ in range(5)]
     outputs = [run.stdout.split() for run in runs]
-    loaded = ", ".join(outputs[0][1:]) or "none"
     return [
-        ("import vaelib and a schedule, fresh process", f"{median(float(o[0]) for o in outputs):.2f} s", "< 0.30 s"),
-        ("  of TensorFlow, Keras, matplotlib loaded", loaded, "none"),
+        Row(
+            "import vaelib and a schedule, fresh process", median(float(o[0]) for o in outputs), "s", ".2f", at_most=0.3
+        ),
+        Row("  of TensorFlow, Keras, matplotlib loaded", len(outputs[0]) - 1, "", "d", at_most=0),
     ]
