@@ -113,7 +113,7 @@ def _refuse_another_vaelib(client: Any, scheduler: str) -> None:
         raise ClusterLost(GONE) from None
     for worker, code in found.items():
         if code != library_code():
-            what = "another" if isinstance(code, str) else "none"
+            what = "another" if isinstance(code, str) else "none, or an old one"
             must = "be one whose workers have the vaelib of this command"
             remedy = f"{worker} has {what}: install the same on every machine, then start its workers again."
             raise argument_error("--scheduler", must, scheduler, remedy)

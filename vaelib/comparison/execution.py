@@ -128,6 +128,7 @@ def _run(task: Task, threads: int, folder: Path) -> tuple[str, dict[str, Any] | 
                 str(executed),
                 dict(task.parameters),
                 kernel_name=KERNEL,
+                language="python",  # a notebook made from a script may not say so
                 progress_bar=False,
                 execution_timeout=task.timeout,
                 kernel_manager_class=_kernel_manager(folder, f"{sockets}/kernel.json", environment),

@@ -23,13 +23,13 @@ from vaelib.statistics import VERDICTS
 PAGE, FRAGMENT, TABLE = "report.html", "report-fragment.html", "report.csv"
 _COLUMNS = {
     "schedule": "schedule",
+    "verdict": "verdict",
     "pairs": "seeds",
     "schedule_mean": "mean",
     "difference": "difference",
     "interval": "interval",
     "p_holm": "p (Holm)",
     "win_rate": "better in",
-    "verdict": "verdict",
 }
 _PAGE_STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
@@ -41,10 +41,10 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
 _STYLE = """
 .vaelib-report .answer { font-size: 1.2rem; }
 .vaelib-report .wide { overflow-x: auto; margin: 1rem 0; }
-.vaelib-report table { border-collapse: collapse; font-size: .9rem; width: auto; }
-.vaelib-report table :is(th, td) { text-align: right; padding: .25rem .7rem; white-space: nowrap; border: 0;
+.vaelib-report table { border-collapse: collapse; font-size: .9rem; width: auto; margin: 0; }
+.vaelib-report table :is(th, td) { text-align: right; padding: .25rem .6rem; white-space: nowrap; border: 0;
                                    border-bottom: 1px solid #8886; }
-.vaelib-report table :is(th, td):is(:first-child, :last-child) { text-align: left; }
+.vaelib-report table :is(th, td):first-child { text-align: left; }
 .vaelib-report img { max-width: 100%; height: auto; background: none; }
 """
 
@@ -157,4 +157,6 @@ def _picture(rows: pd.DataFrame, setting: str) -> str:
         figure.savefig(file, format="png", dpi=180)
     said = "; ".join(f"{row.schedule} {row.difference:+.2f}, {row.verdict}" for row in rows.itertuples())
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(f"Differences, {setting}: {said}.", quote=True)}">'
+    said = escape(f"Differences, {setting}: {said}.", quote=True)
+    # the class tells Sphinx's themes that it can be read on a dark page as it is
+    return f'<img class="dark-light" src="data:image/png;base64,{data}" alt="{said}">'
