@@ -21,8 +21,10 @@ def rows(folder: Path) -> list[Row]:
 def _chapter_rows(folder: Path) -> list[Row]:
     """Returns a row a chapter: seconds to run a copy of it, stored size."""
     rows = []
+    (folder / "notebooks").mkdir()
+    (folder / "evidence").symlink_to(ROOT / "evidence")  # which chapters read
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        copy = str(shutil.copy(path, folder / path.name))
+        copy = str(shutil.copy(path, folder / "notebooks" / path.name))
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, ROOT / "book/tools/execute_notebooks.py", copy], check=True, capture_output=True

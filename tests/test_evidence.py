@@ -149,6 +149,9 @@ def test_of_a_notebook_only_code_counts(project):
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="1")]
     nbformat.write(notebook, path)
     assert evidence.code_hashes(path) == first
+    notebook.cells.append(nbformat.v4.new_code_cell("read()", metadata={"tags": ["evidence"]}))
+    nbformat.write(notebook, path)
+    assert evidence.code_hashes(path) == first
     notebook.cells[1].source += " + 1"
     nbformat.write(notebook, path)
     assert evidence.code_hashes(path) != first

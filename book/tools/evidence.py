@@ -3,6 +3,7 @@
 `evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the
 code of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without
 comments, docstrings, blank lines and stored outputs, so that prose may change; all else makes the results stale.
+Cells of a notebook that are tagged `evidence` read such tables and make none: they do not count either.
 This file, which keeps results and makes none, is in no key.
 
 Usage: python book/tools/evidence.py checks all tables; it names what is missing or stale and then exits with 1.
@@ -36,6 +37,7 @@ EXPERIMENTS = {  # the command that makes each table
     "schedules": ("batches.py", "schedules"),
     "trainings": ("batches.py", "trainings"),
 }
+TAG = "evidence"  # of a cell that reads stored results
 BY_NAME = f"{PACKAGE}.schedules.factory"  # imports the modules beside it by their names
 
 
@@ -124,8 +126,8 @@ def source_of(path: Path) -> str:
     """Returns the Python code of a script, or of a notebook's cells without their outputs."""
     if path.suffix != ".ipynb":
         return path.read_text()
-    cells = json.loads(path.read_text())["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells if TAG not in cell["metadata"].get("tags", []))
 
 
 def bare_code(source: str) -> str:
