@@ -14,6 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -344,7 +345,7 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 @contextmanager
-def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
     """A real scheduler and two real workers on loopback, which share no folder with the command."""
     dask = str(Path(sys.executable).with_name("dask"))
     file = tmp_path / "scheduler.json"
@@ -359,7 +360,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         for arguments in commands:
             processes.append(subprocess.Popen(arguments, **quiet))
             until(file.exists)
-        yield json.loads(file.read_text())["address"], processes[0]
+        yield json.loads(file.read_text())["address"], processes[0], processes[1]
     finally:
         for process in reversed(processes):
             process.terminate()
@@ -368,8 +369,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    with cluster(tmp_path) as found:
-        yield found
+    with cluster(tmp_path) as (address, process, _):
+        yield address, process
 
 
 def test_a_batch_on_a_running_cluster(
@@ -403,7 +404,7 @@ def test_workers_without_this_vaelib(
         (other / "__init__.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(other.parent))  # of the worker; this process has its vaelib
     path = written(tmp_path, "vary: {seeds: [1, 2]}\n")
-    with cluster(tmp_path) as (address, _):
+    with cluster(tmp_path) as (address, *_):
         code_of_exit, _, err = run(capsys, path, "--output", tmp_path / "runs", "--scheduler", address)
     assert (code_of_exit, len(err)) == (2, 1)
     must = "error: Argument `--scheduler` must be one whose workers have the vaelib of this command."
@@ -422,6 +423,42 @@ def test_a_scheduler_that_dies(tmp_path: Path, scheduler: tuple[str, subprocess.
     assert batch_process.returncode == 1
     again = f"python -m vaelib compare {path} --output {output} --scheduler {address}"
     assert err == f"error: The scheduler went away: 1 of 3 runs are done and kept; `{again}` runs the others\n"
+
+
+def test_a_cluster_whose_workers_leave(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vaelib.comparison.batch.ABSENCE", 2)
+    output, path = tmp_path / "runs", written(tmp_path, "vary: {seconds: [0, 60, 61]}\n")
+    with cluster(tmp_path) as (address, _, workers), ThreadPoolExecutor(1) as pool:
+
+        def leave() -> None:
+            until(lambda: len(finished(output)) == 1)
+            workers.terminate()
+
+        leaving = pool.submit(leave)
+        code, _, err = run(capsys, path, "--output", output, "--scheduler", address)
+        leaving.result()
+    assert code == 1
+    assert err[0].startswith("error: The cluster has no workers any more: 1 of 3 runs are done and kept; ")
+
+
+def test_input_that_changes_during_a_batch(tmp_path: Path) -> None:
+    """What runs ends as it was planned; the rest is left."""
+    output, data = tmp_path / "runs", tmp_path / "mine.csv"
+    data.write_text("1,2\n")
+    path = written(tmp_path, "parameters: {data: mine.csv}\nvary: {seconds: [0, 3, 0.1, 0.2]}\n")
+    arguments = command(path, output, "--workers", "1")
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as batch_process:
+        until(lambda: len(finished(output)) == 1)
+        data.write_text("3,4\n")
+        _, err = batch_process.communicate(timeout=60)
+    assert batch_process.returncode == 1
+    must = "error: Argument `parameters` must name files that stay as they are during a batch."
+    assert err.startswith(must)
+    assert "2 of 4 runs are done and kept" in err
+    results = [json.loads(files["result.json"]) for files in finished(output).values()]
+    assert [result["contents"] for result in results] == ["1,2\n"] * 2
 
 
 def test_workers_that_do_not_start(

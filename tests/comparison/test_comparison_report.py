@@ -94,6 +94,8 @@ def test_each_setting_is_compared_by_itself(runs: RunsFolder) -> None:
      "Use a or b: better than constant by more than 0.5 in all 2 settings."),
     ({"a": ["better", "worse"], "b": ["better", "no practical difference"]},
      "It depends: b is better than constant by more than 0.5 in 1 of 2 settings and worse in 0."),
+    ({"a": ["better", "worse", "worse"], "b": ["no practical difference"] * 3},
+     "It depends: a is better than constant by more than 0.5 in 1 of 3 settings and worse in 2."),
     ({"a": ["worse"], "b": ["no practical difference"]},
      "Stay with constant: no schedule is better by more than 0.5, here."),
     ({"a": ["cannot tell at this size"], "b": ["cannot tell at this size"], "c": ["worse"]},
@@ -180,6 +182,8 @@ def test_the_command(runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> No
     (["--smallest-effect", "much"], "`--smallest-effect` must be a number >= 0."),
     (["--baseline", "Linear"], "`baseline` must be one of"),
     (["--measure", "loss"], "`measure` must be"),
+    (["--only", "data=mnist"], "`--only` must select at least one run."),
+    (["--output", __file__], "`--output` must be a folder that can be written to."),
 ])  # fmt: skip
 def test_refused(arguments: list[str], message: str, runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(runs.path), *arguments]) == 2
@@ -201,4 +205,28 @@ def test_folders_without_comparable_results(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "older" / "run.json").write_text(json.dumps({**record, "id": "older"}))
     (tmp_path / "older" / "final.csv").write_text(final({"linear": 0.0}).to_csv(index=False))
     assert main(["report", str(tmp_path)]) == 2
-    assert "hold one run for each setting" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "hold one run for each setting" in err
+    assert f"{run.id} of 2030-01-01T00:00:00+00:00, older of 2030-01-01T00:00:00+00:00, all with all" in err
+    assert main(["report", str(tmp_path), "--only", run.id]) == 0
+    for content in (b"", b"\xff\xfe\x00", b'"'):
+        (tmp_path / run.id / "final.csv").write_bytes(content)
+        assert main(["report", str(tmp_path), "--only", run.id]) == 2
+        assert "writes final.csv with the columns schedule and seed" in capsys.readouterr().err
+
+
+def test_what_a_few_seeds_cannot_tell(tmp_path: Path) -> None:
+    """One pair has no interval; pairs that were lost are told."""
+    table = final({"linear": 0.0, "cosine": 0.0})
+    table["failure"] = None
+    table.loc[(table["schedule"] == "linear") & (table["seed"] > 0), "failure"] = "broke"
+    folder = RunsFolder(tmp_path)
+    with folder.locked():
+        store(folder, {"data": "digits"}, table)
+    page, _, _ = write_report(tmp_path, smallest_effect=0.5)
+    text = page.read_text()
+    cells = [re.findall("<td>(.*?)</td>", row) for row in re.findall("(?s)<tr>(.*?)</tr>", text)]
+    (linear,) = (row for row in cells if row and row[0] == "linear" and "of 10" in row[2])
+    assert linear[2] == "1 of 10"
+    assert linear[5:7] == ["–", "–"]
+    assert not any("nan" in cell for row in cells for cell in row)

@@ -11,7 +11,7 @@ import pytest
 from light_notebook import BODY, PARAMETERS, cell, light_notebook, written
 
 from vaelib.comparison import Run, read_specification
-from vaelib.comparison.runs import code_of, library_code, library_of
+from vaelib.comparison.runs import InputChanged, code_of, library_code, library_of
 
 
 def run_of(folder: Path, specification: str = "parameters: {data: mine.csv}\n", **changes: str) -> Run:
@@ -108,5 +108,5 @@ def changed_notebook(folder: Path) -> None:
 def test_what_changes_under_a_batch_is_not_run(tmp_path: Path, change: Any, message: str) -> None:
     run = run_of(tmp_path)
     change(tmp_path)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputChanged, match=message):
         run.task()

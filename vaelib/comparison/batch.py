@@ -16,13 +16,14 @@ from uuid import uuid4
 
 from vaelib._checks import argument_error
 from vaelib.comparison.execution import Outcome, execute, utc_now
-from vaelib.comparison.runs import Task, library_code
+from vaelib.comparison.runs import InputChanged, Task, library_code
 
-GONE = "The scheduler went away"
+GONE, DESERTED = "The scheduler went away", "The cluster has no workers any more"
 TRIES = 2  # of a run whose worker or kernel dies
 CONNECT = 15  # seconds to wait for a cluster
 START = 150  # seconds to wait for workers of our own, on a busy machine
 PATIENCE = 5  # seconds after which to look how the workers are
+ABSENCE = 60  # seconds for which a cluster may be without workers, which may be starting again
 
 
 class ClusterLost(Exception):
@@ -127,29 +128,40 @@ def outcomes(client: Any, tasks: Mapping[str, Callable[[], Task]]) -> Iterator[t
     of.
 
     Raises:
-        ClusterLost: if the scheduler goes away.
+        ClusterLost: if the scheduler goes away, or all workers of a cluster for longer than a moment.
+        InputChanged: if the notebook or a data file has changed; what was running then has ended before.
     """
     workers = len(client.nthreads())
-    waiting, deaths = deque(tasks), Counter[str]()
+    waiting, deaths, changed = deque(tasks), Counter[str](), ""
     running: dict[Any, tuple[str, str, float]] = {}
     while waiting or running:
         slots = _slots(client)  # a cluster may grow
         while waiting and len(running) < max(1, sum(slots.values())):
             name = waiting.popleft()
+            try:
+                task = tasks[name]()
+            except InputChanged as error:  # what runs is as it was planned, and ends
+                changed = str(error)
+                waiting.clear()
+                break
             key = f"vaelib-{name}-{uuid4().hex}"
-            future = client.submit(on_worker, tasks[name](), slots, key=key, pure=False, retries=0)
+            future = client.submit(on_worker, task, slots, key=key, pure=False, retries=0)
             running[future] = (name, utc_now(), perf_counter())
+        if not running:
+            break
         future = _first(client, list(running), workers)
         name, started, clock = running.pop(future)
         outcome, died = _result(future, started, perf_counter() - clock)
         del future  # the cluster may forget the result
         deaths[name] += died
-        if died and deaths[name] < TRIES:
+        if died and deaths[name] < TRIES and not changed:
             waiting.appendleft(name)
             _wait_for(client, workers)
             continue
         tries = deaths[name] + (outcome.status != "died")
         yield name, replace(outcome, status="failed") if outcome.status == "died" else outcome, tries
+    if changed:
+        raise InputChanged(changed)
 
 
 def on_worker(task: Task, slots: Mapping[str, int]) -> Outcome:
@@ -202,12 +214,18 @@ def _first(client: Any, futures: list[Any], workers: int) -> Any:
     """Waits for the first of the futures to end; workers of ours that Dask gave up on are replaced meanwhile."""
     from dask.distributed import CancelledError, wait
 
+    last_seen = perf_counter()
     while True:
         try:
             return next(iter(wait(futures, timeout=PATIENCE, return_when="FIRST_COMPLETED").done))
         except TimeoutError:
-            if client.cluster is not None and len(client.nthreads()) < workers:
+            present = sum(_slots(client).values())
+            if client.cluster is not None and present < workers:
                 client.cluster.scale(workers)
+            if present or client.cluster is not None:
+                last_seen = perf_counter()
+            elif perf_counter() - last_seen > ABSENCE:
+                raise ClusterLost(DESERTED) from None
         except CancelledError:  # what a client does to its futures when the scheduler is gone
             raise ClusterLost(GONE) from None
 

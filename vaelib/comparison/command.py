@@ -11,10 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vaelib._checks import argument_error, nearest
+from vaelib._checks import argument_error
 from vaelib.comparison.batch import ClusterLost, available_cores, connected, outcomes
-from vaelib.comparison.folder import MANIFEST, RunsFolder, error_text, shown
-from vaelib.comparison.runs import Run
+from vaelib.comparison.folder import MANIFEST, RunsFolder, error_text
+from vaelib.comparison.runs import InputChanged, Run
+from vaelib.comparison.selection import label, selected
 from vaelib.comparison.specification import read_specification
 
 
@@ -45,11 +46,13 @@ def compare(options: argparse.Namespace, program: str) -> int:
         raise argument_error("--output", "be the folder for the runs", options.output)
     if options.scheduler is not None and options.workers is not None:
         raise argument_error("--workers", "be left out with --scheduler", options.workers)
-    runs = selected(read_specification(options.specification), options.only)
+    planned = {run.id: run for run in read_specification(options.specification)}
+    chosen = selected({name: run.parameters for name, run in planned.items()}, options.only, "--dry-run lists them.")
+    runs = [planned[name] for name in chosen]
     folder = RunsFolder(options.output)
     if options.dry_run:
         for run in runs:
-            print(f"{run.id}  {folder.state(run):<7}  {label(run)}")
+            print(f"{run.id}  {folder.state(run):<7}  {label(run.parameters)}")
         return 0
     with folder.locked():
         missing = [run for run in runs if folder.state(run) != "done"]
@@ -62,7 +65,7 @@ def compare(options: argparse.Namespace, program: str) -> int:
                 folder.write_manifest()
         except KeyboardInterrupt:
             problem, code = "interrupted", 130
-        except ClusterLost as error:
+        except (ClusterLost, InputChanged) as error:
             problem, code = f"error: {error}", 1
         except _CannotWrite as error:
             problem, code = f"error: Writing to {folder.path} failed: {error}", 1
@@ -73,38 +76,6 @@ def compare(options: argparse.Namespace, program: str) -> int:
         told = f"{done} of {len(runs)} runs are done and kept; `{program} compare {again}` runs the others"
         print(f"{problem}: {told}", file=sys.stderr)
         return code
-
-
-def selected(runs: Sequence[Run], pattern: str | None) -> list[Run]:
-    """Returns the runs that a pattern selects.
-
-    Args:
-        runs: to choose from.
-        pattern: `name=value` for the runs with just this value, or a text that stands in a run's id or in its
-            parameters written as name=value; None: all.
-
-    Raises:
-        ValueError: if that is none of them.
-    """
-    if pattern is None:
-        return list(runs)
-    name, equals, value = pattern.partition("=")
-    names = list(runs[0].parameters)
-    if equals and name not in names:
-        must = f"name one of the parameters {', '.join(map(repr, names))}"
-        raise argument_error("--only", must, pattern, nearest(name, names))
-    if equals:
-        found = [run for run in runs if shown(run.parameters[name]) == value]
-    else:
-        found = [run for run in runs if pattern in f"{run.id} {label(run)}"]
-    if not found or not pattern:
-        raise argument_error("--only", "select at least one run", pattern, "--dry-run lists them.")
-    return found
-
-
-def label(run: Run) -> str:
-    """Returns the parameters of a run in one line."""
-    return " ".join(f"{name}={shown(value)}" for name, value in run.parameters.items())
 
 
 def _given(options: argparse.Namespace) -> list[str]:
@@ -128,7 +99,7 @@ def _run(missing: Sequence[Run], folder: RunsFolder, scheduler: str | None, work
             what = f"{record['status']} in {record['seconds']:.1f} s on {record['worker'] or record['host']}"
             if record["error"]:
                 what += f": {error_text(record)}"
-            bar.write(f"{name}  {label(by_id[name])}  {what}", file=sys.stdout)
+            bar.write(f"{name}  {label(by_id[name].parameters)}  {what}", file=sys.stdout)
             bar.update()
 
 

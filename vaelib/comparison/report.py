@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vaelib._files import atomic_path
+from vaelib._files import atomic_path, writable_folder
 from vaelib.comparison.folder import RunsFolder, error_text
 from vaelib.comparison.results import answer, compare_settings, read_results
 from vaelib.plots import plot_differences, use_style
@@ -50,7 +51,10 @@ _STYLE = """
 
 
 def write_report(
-    runs: str | os.PathLike[str], output: str | os.PathLike[str] | None = None, **compared: Any
+    runs: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    only: str | None = None,
+    **compared: Any,
 ) -> tuple[Path, Path, pd.DataFrame]:
     """Writes `report.html` and `report.csv` on the finished runs of a batch; earlier ones are replaced.
 
@@ -59,18 +63,18 @@ def write_report(
     Args:
         runs: the folder that `vaelib compare` filled.
         output: the folder for the files, that of the runs by default.
+        only: the runs to report on, as in `read_results`; None: all.
         compared: the arguments of `compare_settings`.
 
     Returns:
         The paths of the page and of the table, and that table: one row for each setting and schedule.
 
     Raises:
-        ValueError: as `read_results` and `compare_settings` do.
+        ValueError: as `read_results` and `compare_settings` do, or if the folder cannot be written to.
     """
-    results = read_results(runs)
+    results = read_results(runs, only)
     differences = compare_settings(results, **compared)
-    folder = Path(runs if output is None else output)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = writable_folder("--output", runs if output is None else output, (PAGE, FRAGMENT, TABLE), overwrite=True)
     with atomic_path(folder / TABLE) as temporary:
         differences.to_csv(temporary, index=False, lineterminator="\n")
     sections = _sections(results, differences, RunsFolder(runs))
@@ -86,7 +90,7 @@ def _page(differences: pd.DataFrame, sections: Sequence[tuple[str, str]]) -> str
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Which schedule?</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_PAGE_STYLE}</style></head>\n<body>\n"
-        f"<h1>Which schedule? {baseline} and {differences['schedule'].nunique()} others</h1>\n"
+        f"<h1>Which schedule? {baseline} and {_number(differences['schedule'].nunique(), 'other')}</h1>\n"
         f"{_fragment(sections, 'h2')}</body></html>\n"
     )
 
@@ -107,8 +111,9 @@ def _sections(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFold
     settings = differences["setting"].nunique()
     said = (
         f'<p class="answer"><strong>{escape(answer(differences))}</strong></p>\n'
-        f"<p>{settings} setting{'s' if settings > 1 else ''}, {told} seeds each. Differences of {escape(measure)} to "
-        f"{escape(baseline)} on test data, within each seed; intervals of one setting hold together with 95 %; a "
+        f"<p>{_number(settings, 'setting')}, {told} seed{'' if told == '1' else 's'} each. "
+        f"Differences of {escape(measure)} to {escape(baseline)} on test data, within each seed; intervals of one "
+        "setting hold together with 95 %; a "
         f"difference below {first['smallest_effect']:g} would not matter.</p>"
     )
     sections = [("", said), ("All settings", _table(_counts(differences)))]
@@ -117,8 +122,12 @@ def _sections(results: pd.DataFrame, differences: pd.DataFrame, folder: RunsFold
     failed = [record for record in folder.records.values() if record["status"] != "done"]
     if failed:
         items = "".join(f"<li>{escape(record['id'])}: {escape(error_text(record))}</li>" for record in failed)
-        sections.append((f"{len(failed)} run{'s' if len(failed) > 1 else ''} failed", f"<ul>{items}</ul>"))
+        sections.append((f"{_number(len(failed), 'run')} failed", f"<ul>{items}</ul>"))
     return [*sections, ("Where it ran", _table(_machines(list(folder.records.values()))))]
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _counts(differences: pd.DataFrame) -> pd.DataFrame:
@@ -128,13 +137,19 @@ def _counts(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    known = np.isfinite(rows["low"])
     rows = rows.assign(
+        pairs=[
+            f"{pairs} of {pairs + dropped}" if dropped else f"{pairs}"
+            for pairs, dropped in zip(rows["pairs"], rows["dropped"], strict=True)
+        ],
         schedule_mean=rows["schedule_mean"].map("{:.2f}".format),
         difference=rows["difference"].map("{:+.2f}".format),
         interval=[f"{low:+.2f} to {high:+.2f}" for low, high in zip(rows["low"], rows["high"], strict=True)],
         p_holm=rows["p_holm"].map("{:.2g}".format),
         win_rate=rows["win_rate"].map("{:.0%}".format),
     )
+    rows.loc[~known, ["interval", "p_holm"]] = "–"  # a single pair, say
     return rows[list(_COLUMNS)].rename(columns=_COLUMNS)
 
 

@@ -13,6 +13,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FOLDER", help="folder for the files of the report (default: that of the runs)"
     )
+    parser.add_argument("--only", metavar="PATTERN", help="the runs with name=value, or with PATTERN in them")
     parser.add_argument("--measure", default="negative_elbo", help="the column to compare (default: %(default)s)")
     parser.add_argument("--baseline", default="constant", help="the schedule to compare with (default: %(default)s)")
     parser.add_argument(
@@ -40,6 +41,7 @@ def report(options: argparse.Namespace) -> int:
     page, table, differences = write_report(
         options.runs,
         options.output,
+        options.only,
         measure=options.measure,
         baseline=options.baseline,
         smallest_effect=effect,

@@ -9,38 +9,48 @@ from typing import Any
 
 import pandas as pd
 
-from vaelib._checks import argument_error
+from vaelib._checks import Described, argument_error
 from vaelib.comparison.folder import RunsFolder, shown
+from vaelib.comparison.selection import selected
 from vaelib.statistics import paired_differences
 
 FINAL = "final.csv"  # what a notebook writes to `output`: one row for each schedule and seed
 _KEYS = ("schedule", "seed")
 
 
-def read_results(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_results(path: str | os.PathLike[str], only: str | None = None) -> pd.DataFrame:
     """Returns the tables of all finished runs of a batch as one, each row with its run's `id` and `setting`.
 
     The setting is what tells a run from the others: the parameters that are not the same in all of them.
 
     Args:
         path: the folder of the runs, as `vaelib compare` writes it.
+        only: the runs with `name=value`, or with this text in their id or parameters; None: all.
 
     Raises:
-        ValueError: if there is no finished run, one wrote no `final.csv` with the columns schedule and seed, or two
-            runs have the same setting.
+        ValueError: if there is no finished run, `only` selects none, one wrote no `final.csv` with the columns schedule
+            and seed, or two runs have the same setting.
     """
     records = {name: record for name, record in RunsFolder(path).records.items() if record["status"] == "done"}
     if not records:
         remedy = "`vaelib compare` makes them."
         raise argument_error("runs", "be a folder with finished runs", str(path), remedy)
-    settings = _settings({name: record["parameters"] for name, record in records.items()})
-    if len(set(settings.values())) < len(settings):
-        must = "hold one run for each setting: these differ in their notebook, data files or vaelib alone"
-        raise argument_error("runs", must, str(path), "Remove the runs that are out of date.")
+    parameters = {name: record["parameters"] for name, record in records.items()}
+    settings = _settings({name: parameters[name] for name in selected(parameters, only)})
+    for setting in settings.values():
+        same = sorted((records[name]["started"], name) for name, other in settings.items() if other == setting)
+        if len(same) > 1:
+            must = "hold one run for each setting: these differ in their notebook, data files or vaelib alone"
+            listed = ", ".join(f"{name} of {started}" for started, name in same)
+            received = Described(f"{listed}, all with {setting}")
+            raise argument_error("runs", must, received, "Remove the folders of those that are out of date.")
     tables = []
-    for name in sorted(records, key=lambda name: settings[name]):
+    for name in sorted(settings, key=lambda name: settings[name]):
         file = Path(path) / name / FINAL
-        table = pd.read_csv(file) if file.is_file() else pd.DataFrame()
+        try:
+            table = pd.read_csv(file)
+        except (OSError, ValueError):  # what pandas says of a file that is empty or no table included
+            table = pd.DataFrame()
         if not set(_KEYS) <= set(table.columns):
             must = f"hold runs whose notebook writes {FINAL} with the columns schedule and seed to its `output`"
             raise argument_error("runs", must, str(file))
@@ -102,9 +112,10 @@ def answer(differences: pd.DataFrame) -> str:
     if best:
         return f"Use {_listed(best, 'or')}: better than {baseline} by more than {effect:g} {everywhere}."
     if counts["better"].any():
-        one = int((counts["better"] - counts["worse"]).argmax())
-        better, worse = counts["better"].iloc[one], counts["worse"].iloc[one]
-        what = f"{counts.index[one]} is better than {baseline} by more than {effect:g}"
+        sometimes = counts[counts["better"] > 0]
+        one = int((sometimes["better"] - sometimes["worse"]).argmax())
+        better, worse = sometimes["better"].iloc[one], sometimes["worse"].iloc[one]
+        what = f"{sometimes.index[one]} is better than {baseline} by more than {effect:g}"
         return f"It depends: {what} in {better} of {n} settings and worse in {worse}."
     open_ones = [str(name) for name in counts.index[counts["cannot tell at this size"] > 0]]
     if not open_ones:

@@ -45,6 +45,10 @@ class Task:
     timeout: int | None
 
 
+class InputChanged(Exception):
+    """The notebook or a data file is no longer what it was when the batch was planned."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A notebook with one set of parameters.
@@ -86,8 +90,14 @@ class Run:
         """Returns the run as it travels; reads the notebook and the files anew.
 
         Raises:
-            ValueError: if the notebook or a file is no longer what it was when the run was planned.
+            InputChanged: if the notebook or a file is no longer what it was when the run was planned.
         """
+        try:
+            return self._task()
+        except ValueError as error:
+            raise InputChanged(str(error)) from None
+
+    def _task(self) -> Task:
         text, contents = _bytes("notebook", self.notebook), dict[str, bytes]()
 
         def packed(file: LocalFile) -> str:
