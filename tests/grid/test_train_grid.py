@@ -71,7 +71,7 @@ def test_a_member_that_breaks_is_named_and_disturbs_no_other(whole: GridResult) 
     assert table.loc["broken", "failure"].str.contains(r"no longer finite at step \d, in the").all()
     assert repr(broken) == "GridResult(3 schedules × 2 seeds, 2 of them broke)"
     assert np.isfinite(table.loc["broken", "negative_elbo"]).all()  # with its last finite weights, the initial ones
-    assert (broken.history["schedule"] == "broken").sum() == 4  # both broke in their second epoch
+    assert (broken.history["schedule"] == "broken").sum() == 2  # both broke in their first epoch, as alone
     for name in ("low", "high"):
         expected = whole.final.query("schedule == @name")["negative_elbo"].to_numpy()
         np.testing.assert_allclose(table.loc[name, "negative_elbo"], expected, rtol=1e-5)
@@ -110,6 +110,40 @@ def test_the_keyboard_ends_it_with_what_was_trained(whole: GridResult, monkeypat
     expected = whole.history.query("epoch < 2").reset_index(drop=True)
     np.testing.assert_allclose(result.history["val_total_loss"], expected["val_total_loss"], rtol=1e-6)
     assert set(result.final["best_epoch"]) <= {0, 1}
+
+
+@pytest.mark.parametrize("place", ["restart", "weights"])
+def test_the_keyboard_between_two_stacks_keeps_the_first(
+    place: str, whole: GridResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, calls = getattr(Stack, place), []
+
+    def interrupted(self: Stack, *args: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return method(self, *args)
+
+    monkeypatch.setattr(f"{MODULE}.MOST", 2)
+    monkeypatch.setattr(Stack, place, interrupted)
+    result = grid()
+    assert result.interrupted
+    assert result.final["seed"].tolist() == [0, 0]
+    expected = whole.final.query("seed == 0")["negative_elbo"].to_numpy()
+    np.testing.assert_allclose(result.final["negative_elbo"], expected, rtol=1e-5)
+
+
+def test_splits_are_made_when_their_stack_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory holds the splits of one stack, which their size bounds too."""
+    whole, events = grid(resplit=True), []
+    resplit, restart = Dataset.resplit, Stack.restart
+    monkeypatch.setattr(Dataset, "resplit", lambda self, seed: events.append(seed) or resplit(self, seed))
+    monkeypatch.setattr(Stack, "restart", lambda self, *args: events.append("trained") or restart(self, *args))
+    monkeypatch.setattr(f"{MODULE}.MEMORY", 10_000_000)
+    monkeypatch.setattr(f"{MODULE}._COPIES_OF_DATA", 10_000)
+    cut = grid(resplit=True)
+    assert events == [0, "trained", 1, "trained"]
+    np.testing.assert_allclose(cut.final["negative_elbo"], whole.final["negative_elbo"], rtol=1e-5)
 
 
 def test_the_keyboard_before_any_epoch_is_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:

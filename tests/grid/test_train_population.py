@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vaelib import (
@@ -17,7 +18,7 @@ from vaelib import (
     train_grid,
     train_population,
 )
-from vaelib.grid.population import _Exploration
+from vaelib.grid.population import _Exploration, _found
 from vaelib.grid.stack import Stack
 
 RNG = np.random.default_rng(0)
@@ -79,9 +80,9 @@ def test_tables(result: PopulationResult) -> None:
     assert set(result.copies["epoch"]) == {1, 3, 5}
     betas = result.history.set_index(["member", "seed", "epoch"])["beta"]
     for copy in result.copies.itertuples():
-        own = betas.loc[f"member {copy.member}", copy.seed]
+        own = betas.loc[copy.member, copy.seed]
         assert own[copy.epoch + 1] == pytest.approx(copy.beta, rel=1e-6)
-        source = betas.loc[f"member {copy.source}", copy.seed]
+        source = betas.loc[copy.source, copy.seed]
         assert copy.beta / source[copy.epoch] == pytest.approx(1.25) or copy.beta / source[copy.epoch] == pytest.approx(
             0.8
         )
@@ -105,10 +106,33 @@ def test_the_best_member_on_validation_data_is_reported(result: PopulationResult
     )
 
 
+def test_the_schedule_that_was_found_is_that_of_the_kept_weights() -> None:
+    """Members 2 and 0 of seed 4: the first took over 1's weights after epoch 1, that one 3's after epoch 0."""
+    epochs = [(seed, member, epoch) for seed in (4, 7) for member in range(4) for epoch in range(4)]
+    history = pd.DataFrame(epochs, columns=["seed", "member", "epoch"])
+    history["beta"] = 100.0 * history["seed"] + 10 * history["member"] + history["epoch"]
+    copies = pd.DataFrame([[4, 0, 1, 3], [4, 1, 2, 1], [4, 2, 2, 0]], columns=["seed", "epoch", "member", "source"])
+    final = pd.DataFrame({"seed": [4, 7], "member": [2, 1], "best_epoch": pd.array([2, None], dtype="Int64")})
+    found = _found(final, history, copies)
+    assert found["seed"].tolist() == [4] * 3 + [7] * 4
+    assert found["epoch"].tolist() == [0, 1, 2, 0, 1, 2, 3]
+    assert found["member"].tolist() == [3, 1, 2] + [1] * 4
+    assert found["beta"].tolist() == [430, 411, 422, 710, 711, 712, 713]
+
+
+def test_what_was_found_ends_as_the_kept_member(result: PopulationResult) -> None:
+    for row in result.final.itertuples():
+        own = result.found[result.found["seed"] == row.seed]
+        assert own["epoch"].tolist() == list(range(row.best_epoch + 1))
+        assert own["member"].iloc[-1] == row.member
+        assert own["beta"].iloc[-1] == pytest.approx(result.model("population", row.seed).get_kl_weight())
+    assert repr(result) == "GridResult(1 schedules × 2 seeds)"
+
+
 def test_without_a_round_of_copying_members_are_those_of_a_grid() -> None:
     alone = trained(every=7)
     assert alone.copies.empty
-    betas = alone.history.query("epoch == 0 and seed == 0").set_index("member")["beta"].to_dict()
+    betas = alone.history.query("epoch == 0 and seed == 0").set_index("member")["beta"].rename(str).to_dict()
     grid = train_grid(build, DATA, betas, seeds=[0], epochs=7, batch_size=16, learning_rate=0.01)
     expected = alone.history.query("seed == 0").reset_index(drop=True)
     np.testing.assert_allclose(grid.history["val_total_loss"], expected["val_total_loss"], rtol=1e-5)
@@ -119,7 +143,7 @@ def test_a_copy_goes_on_as_its_source_would_have() -> None:
     result = trained(factor=1 + 1e-6, every=3, epochs=4, seeds=1)
     (copy,) = result.copies.itertuples()
     after = result.history.query("epoch == 3").set_index("member")["val_total_loss"]
-    assert after[f"member {copy.member}"] == pytest.approx(after[f"member {copy.source}"], rel=1e-4)
+    assert after[copy.member] == pytest.approx(after[copy.source], rel=1e-4)
 
 
 def test_the_same_call_gives_the_same_population(result: PopulationResult) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from vaelib.models.vae import VAE, require_vae
 from vaelib.training.batches import checked_data, start_sigma2
 
 MOST = 400  # members trained at once: the cost of each falls until about 80 and stays
+_COPIES_OF_DATA = 3  # the split, its stack with those of other seeds, and that as a tensor
 _COPIES = 8  # of the weights: themselves, gradients, Adam's two moments, the best, the last, and two on the way
 
 
@@ -61,26 +62,43 @@ def _unseeded(config: Any) -> Any:
     return [_unseeded(value) for value in config] if isinstance(config, list | tuple) else config
 
 
-def data_of(models: Sequence[VAE], dataset: Dataset, batch_size: int, resplit: bool) -> list[dict[str, Any]]:
-    """Returns the checked parts of each model's data, the same objects where they are shared; starts a learned σ²."""
+def data_of(models: Sequence[VAE], dataset: Dataset, batch_size: int, resplit: bool) -> Callable[[int], dict[str, Any]]:
+    """Checks the data and returns a function from a model's place to its parts; it also starts a learned σ².
+
+    The parts are the same objects where the seeds share them, and else made when they are asked for.
+    """
     shared = checked_data(models[0], dataset, batch_size)
-    given = []
-    for model in models:
+
+    def parts(place: int) -> dict[str, Any]:
+        model = models[place]
         own = dataset.resplit(model.seed) if resplit else dataset
-        given.append(checked_data(model, own, batch_size) if resplit else shared)
         start_sigma2(model, own.x_train)
-    return given
+        return checked_data(model, own, batch_size) if resplit else shared
+
+    return parts
+
+
+def bytes_of(dataset: Dataset, resplit: bool) -> int:
+    """Returns the memory that each seed's own data takes, 0 where it is shared."""
+    parts = [dataset.x_train, dataset.x_val, dataset.x_test]
+    return _COPIES_OF_DATA * sum(part.nbytes for part in parts) if resplit else 0
 
 
 def chunks_of(
-    model: VAE, n_seeds: int, names: Sequence[str], batch_size: int, in_turn: bool = False, whole_seeds: bool = False
+    model: VAE,
+    n_seeds: int,
+    names: Sequence[str],
+    batch_size: int,
+    own_bytes: int = 0,
+    in_turn: bool = False,
+    whole_seeds: bool = False,
 ) -> Iterator[tuple[list[int], list[str]]]:
     """Cuts the grid into seeds and schedules that are trained together, whole seeds where they fit or have to be."""
     weights = sum(math.prod(weight.shape) for weight in model.weights)
     bytes_each = 4 * (_COPIES * weights + _COPIES * batch_size * layer_outputs(model))
     most = 1 if in_turn else max(1, min(MOST, MEMORY // bytes_each))
     schedules = len(names) if whole_seeds else min(len(names), most)
-    seeds = max(1, most // schedules)
+    seeds = max(1, min(most // schedules, MEMORY // max(1, own_bytes)))
     for i in range(0, len(names), schedules):
         for j in range(0, n_seeds, seeds):
             yield list(range(j, min(j + seeds, n_seeds))), list(names[i : i + schedules])

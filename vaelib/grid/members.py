@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ def stacks(
     chunks: Sequence[tuple[Sequence[int], Sequence[str]]],
     models: Sequence[VAE],
     schedules: Mapping[str, BetaSchedule],
-    data: Sequence[Mapping[str, Any]],
+    data: Callable[[int], Mapping[str, Any]],
     epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -143,7 +143,7 @@ def stacks(
         chunks: the places of models and the names of schedules that are trained together.
         models: one for each seed.
         schedules: all of them by name.
-        data: the parts of each model's data.
+        data: a function from a model's place to the parts of its data.
         epochs: of the training to come.
         batch_size: examples a step.
         learning_rate: Adam's.
@@ -154,6 +154,7 @@ def stacks(
         seeded, chosen = [models[r] for r in rows], {name: schedules[name] for name in names}
         if stack is None or not stack.takes(len(rows), list(chosen.values())):
             stack = Stack(seeded, list(chosen.values()), batch_size, learning_rate, side_by_side)
-        own = {part: SeedData([data[r][part] for r in rows]) for part in PARTS}
+        given = [data(r) for r in rows]
+        own = {part: SeedData([parts[part] for parts in given]) for part in PARTS}
         stack.restart(seeded, list(chosen.values()), own["train"], own["val"], epochs)
         yield stack, Members([model.seed for model in seeded], chosen, epochs), own

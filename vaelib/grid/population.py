@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.grid.arguments import chunks_of, data_of, models_of, seeds_of
+from vaelib.grid.arguments import bytes_of, chunks_of, data_of, models_of, seeds_of
 from vaelib.grid.mapped import require_stackable
 from vaelib.grid.members import Members, stacks
 from vaelib.grid.result import GridResult, joined
@@ -26,18 +26,21 @@ from vaelib.schedules import ConstantBetaScheduler
 NAME = "population"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PopulationResult(GridResult):
-    """What `train_population` returns: a `GridResult` with one row of `final` for each seed, its best member.
+    """What `train_population` returns: a `GridResult` with one row of `final` for each seed, its best `member`.
 
     `history` has one row for each member, seed and epoch; `final` and `model` name the schedule "population".
 
     Attributes:
         copies: one row for each time that a member gave up: its `seed`, the `epoch` after which it did, its number
             `member`, that of the one whose weights it took, `source`, and its new `beta`.
+        found: the schedule that was found: for each seed and epoch the `beta` under which the weights that were kept
+            were trained, and the `member` that they were then.
     """
 
     copies: pd.DataFrame = field(default_factory=pd.DataFrame)
+    found: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def train_population(
@@ -61,7 +64,8 @@ def train_population(
     Each seed has a population of members that begin with the same weights and a β each, drawn log-uniformly. After
     every few epochs the worst members of a seed, by validation negative ELBO at β = 1, take the weights and Adam's
     moments of one of the best, and its β times or divided by a factor. Of each seed the member with the best epoch is
-    kept; its β over the epochs is the schedule that was found. The budget is that of as many fixed schedules, so
+    kept; the β that its weights were trained with, copied ones included, is the schedule that was found. The budget is
+    that of as many fixed schedules, so
     compare the test figures with the best of those, chosen on validation data too.
 
     Args:
@@ -109,30 +113,39 @@ def train_population(
     data = data_of(models, dataset, batch_size, resplit)
     require_stackable("build_model", models[0])
 
-    names = [f"member {k}" for k in range(population)]
+    names = [str(member) for member in range(population)]
     schedules = {name: BetaSchedule(ConstantBetaScheduler(low)) for name in names}
-    exploration = _Exploration(max(1, round(share * population)), factor, low, high)
-    chunks = list(chunks_of(models[0], len(models), names, batch_size, whole_seeds=True))
+    exploration = _Exploration(max(1, int(share * population)), factor, low, high)
+    own_bytes = bytes_of(dataset, resplit)
+    chunks = list(chunks_of(models[0], len(models), names, batch_size, own_bytes, whole_seeds=True))
     parts: list[GridResult] = []
     copies: list[dict[str, Any]] = []
+    interrupted = False
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        for stack, members, own in stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate):
-            interrupted = _train(stack, members, epochs, every, exploration, copies, bar)
-            if members.epochs_done:
-                parts.append(_best_of_each_seed(stack, members, own))
-            if interrupted:
-                break
+        try:
+            for stack, members, own in stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate):
+                interrupted = _train(stack, members, epochs, every, exploration, copies, bar)
+                if members.epochs_done:
+                    parts.append(_best_of_each_seed(stack, members, own))
+                if interrupted:
+                    break
+        except KeyboardInterrupt:  # between two stacks
+            interrupted = True
     if not parts:
         raise KeyboardInterrupt
     whole = joined(parts, build_model, interrupted)
+    history = whole.history.rename(columns={"schedule": "member"})
+    history["member"] = history["member"].astype(int)
+    table = pd.DataFrame(copies, columns=["seed", "epoch", "member", "source", "beta"])
     return PopulationResult(
-        whole.history.rename(columns={"schedule": "member"}),
+        history,
         whole.final,
         interrupted,
         _build=build_model,
         _weights=whole._weights,
         _scheduled=whole._scheduled,
-        copies=pd.DataFrame(copies, columns=["seed", "epoch", "member", "source", "beta"]),
+        copies=table,
+        found=_found(whole.final, history, table),
     )
 
 
@@ -201,13 +214,29 @@ def _best_of_each_seed(stack: Stack, members: Members, data: dict[str, SeedData]
     """The history of all members, and of each seed the member with the best epoch."""
     whole = members.finish(stack, data["train"], data["test"])
     chosen = {seed: members.names[int(np.argmin(members.best[r]))] for r, seed in enumerate(members.seeds)}
-    final = whole.final[whole.final["schedule"] == whole.final["seed"].map(chosen)]
+    final = whole.final.set_index(["seed", "schedule"]).loc[list(chosen.items())].reset_index()
+    final = final.rename(columns={"schedule": "member"}).astype({"member": int})
+    final.insert(0, "schedule", NAME)
     return GridResult(
         whole.history,
-        final.assign(schedule=NAME).reset_index(drop=True),
+        final,
         _weights={(NAME, seed): whole._weights[name, seed] for seed, name in chosen.items()},
         _scheduled={(NAME, seed): whole._scheduled[name, seed] for seed, name in chosen.items()},
     )
+
+
+def _found(final: pd.DataFrame, history: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
+    """Follows the kept weights of each seed back through the members that they were copied from."""
+    beta = history.set_index(["seed", "member", "epoch"])["beta"]
+    source = copies.set_index(["seed", "epoch", "member"])["source"].to_dict()
+    rows = []
+    for seed, member, best_epoch in final[["seed", "member", "best_epoch"]].itertuples(index=False):
+        last = beta.loc[seed, member].index.max() if pd.isna(best_epoch) else best_epoch
+        for epoch in range(last, -1, -1):
+            member = source.get((seed, epoch, member), member) if epoch < last else member
+            rows.append({"seed": seed, "epoch": epoch, "member": member, "beta": beta[seed, member, epoch]})
+    table = pd.DataFrame(rows, columns=["seed", "epoch", "member", "beta"])
+    return table.iloc[::-1].sort_values("seed", kind="stable", ignore_index=True)
 
 
 def _range(betas: Any) -> tuple[float, float]:

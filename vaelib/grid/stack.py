@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.callbacks import BetaSchedule
+from vaelib.grid.adam import StackedAdam
 from vaelib.grid.betas import StackedBetas
 from vaelib.grid.draws import draws_of
 from vaelib.grid.evaluation import StackEvaluation
@@ -43,7 +44,7 @@ class Stack:
         models: Sequence[VAE],
         schedules: Sequence[BetaSchedule],
         batch_size: int,
-        learning_rate: Any,
+        learning_rate: float,
         side_by_side: bool = True,
     ) -> None:
         self.model, self.batch_size, self.side_by_side = models[0], batch_size, side_by_side
@@ -56,9 +57,7 @@ class Stack:
             for weight in weights_of(self.model)
         ]
         self._trained = len(self.model.trainable_variables)
-        self.optimizer = keras.optimizers.Adam(learning_rate)
-        self.optimizer.build(self.values[: self._trained])
-        self._fresh = [variable.numpy() for variable in self.optimizer.variables]
+        self.optimizer = StackedAdam([value.value for value in self.values[: self._trained]], learning_rate)
         self._best, self._last = ([tf.Variable(value.value, trainable=False) for value in self.values] for _ in "bl")
         # the first step whose loss was not finite, −1 without one, and whether its reconstruction and its KL were
         self.broken = tf.Variable(tf.fill((*self.shape, 3), -1.0), trainable=False)
@@ -88,8 +87,7 @@ class Stack:
         for value, *of_models in zip(self.values, *map(weights_of, models), strict=True):
             initial = np.stack([weight.numpy() for weight in of_models])
             value.assign(np.repeat(initial[:, np.newaxis], self.shape[1], axis=1))
-        for variable, value in zip(self.optimizer.variables, self._fresh, strict=True):
-            variable.assign(value)
+        self.optimizer.restart()
         for variable, value in zip([*self._best, *self._last], [*self.values, *self.values], strict=True):
             variable.assign(value.value)
         self.broken.assign(tf.fill((*self.shape, 3), -1.0))
@@ -124,10 +122,9 @@ class Stack:
 
     def copy_members(self, source: np.ndarray) -> None:
         """Makes each member a copy of another one of its seed, Adam's moments included: `source` (R, S)."""
-        stacked = [variable for variable in self.optimizer.variables if variable.shape[:2] == self.shape]
-        for variable in [*self.values, *stacked]:
-            variable.assign(tf.gather(variable.value, source, axis=1, batch_dims=1))
-        self.broken.assign(tf.gather(self.broken, source, axis=1, batch_dims=1))
+        moments = [moment for pair in self.optimizer.moments for moment in pair]
+        for variable in [*(value.value for value in self.values), *moments, self.broken]:
+            variable.assign(tf.gather(variable, source, axis=1, batch_dims=1))
 
     def sums(self, data: SeedData) -> np.ndarray:
         """Returns the members' sums over examples, see `StackEvaluation.sums`."""
@@ -162,7 +159,7 @@ class Stack:
 
     def _step(self, batch: Any, noise: Any, states: Any) -> Any:
         """One step of all members; returns their losses and mean squared error (R, S, losses + 1)."""
-        step = tf.cast(self.optimizer.iterations.value, "int64")
+        step = self.optimizer.iterations.read_value()
         betas = tf.cast(self.betas.at(step), self._dtype)
         values = [tf.convert_to_tensor(value.value) for value in self.values]
         weights = values[: self._trained]

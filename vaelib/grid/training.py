@@ -13,7 +13,7 @@ from tqdm import tqdm
 from vaelib._checks import argument_error, boolean, finite_float, positive_int, renamed
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.grid.arguments import chunks_of, data_of, models_of, schedules_of, seeds_of
+from vaelib.grid.arguments import bytes_of, chunks_of, data_of, models_of, schedules_of, seeds_of
 from vaelib.grid.mapped import convolutions, require_stackable
 from vaelib.grid.members import Members, stacks
 from vaelib.grid.result import GridResult, joined
@@ -87,17 +87,22 @@ def train_grid(
         _LOG.info(
             "%d members train in turn: %s gains nothing from being stacked", len(models) * len(schedules), slow[0]
         )
-    chunks = list(chunks_of(models[0], len(models), list(schedules), batch_size, in_turn=bool(slow)))
-    parts = []
+    chunks = list(
+        chunks_of(models[0], len(models), list(schedules), batch_size, bytes_of(dataset, resplit), in_turn=bool(slow))
+    )
+    parts, interrupted = [], False
     with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        for stack, members, own in stacks(
-            chunks, models, schedules, data, epochs, batch_size, learning_rate, side_by_side=not slow
-        ):
-            interrupted = _train(stack, members, epochs, bar, verbose == 2)
-            if members.epochs_done:
-                parts.append(members.finish(stack, own["train"], own["test"], restore_best))
-            if interrupted:
-                break
+        try:
+            for stack, members, own in stacks(
+                chunks, models, schedules, data, epochs, batch_size, learning_rate, side_by_side=not slow
+            ):
+                interrupted = _train(stack, members, epochs, bar, verbose == 2)
+                if members.epochs_done:
+                    parts.append(members.finish(stack, own["train"], own["test"], restore_best))
+                if interrupted:
+                    break
+        except KeyboardInterrupt:  # between two stacks
+            interrupted = True
     if not parts:
         raise KeyboardInterrupt
     return joined(parts, build_model, interrupted)
