@@ -32,7 +32,7 @@ test: $(VENV)/.installed _build/site/.complete browser ## all checks (12:30)
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
 
-evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (50:00)
+evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (all: 54:00)
 	$(PY) book/tools/evidence.py --renew
 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
