@@ -15,7 +15,7 @@ from benchmarks.grid import BATCH, DIGITS, SCHEDULES, build, torch_side
 from benchmarks.table import Row, median_row
 from benchmarks.torch_side import MISSING, TorchSide
 from vaelib.grid.arguments import data_of, models_of, schedules_of
-from vaelib.grid.members import stacks
+from vaelib.grid.chunks import stacks
 
 COUNTS = (8, 80, 400)
 ROUNDS, EPOCHS, WAYS, THREADS = 7, 6, ("grad", "sum"), (1, 2)

@@ -32,7 +32,7 @@ REQUIREMENTS = [
 
 # design: imports point upwards on this list only; names on one line are one layer
 LAYERS = [
-    ["_checks", "_files", "_arrays", "_json", "_loss_arguments"],
+    ["_checks", "_files", "_arrays", "_json", "_loss_arguments", "_quiet"],
     ["schedules"],
     ["theory"],
     ["linear_optimum"],

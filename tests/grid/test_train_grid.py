@@ -24,7 +24,7 @@ from vaelib.grid.stack import Stack
 
 X = np.random.default_rng(0).normal(size=(60, 6)).astype("float32")
 DATA = Dataset("noise", X[:40], X[40:50], X[50:])
-MODULE = "vaelib.grid.arguments"
+MODULE = "vaelib.grid.chunks"
 
 
 def build(seed: int) -> BetaVAE:

@@ -1,9 +1,8 @@
-"""What grids and populations are given, checked: schedules, seeds, models, data, and how much fits into memory."""
+"""What grids and populations are given, checked: schedules, seeds, models, data, and what they show."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,8 @@ from vaelib._checks import Described, argument_error, positive_int
 from vaelib.callbacks import BetaSchedule
 from vaelib.callbacks.beta_schedule import as_beta_schedule
 from vaelib.data import Dataset
-from vaelib.grid.evaluation import MEMORY
-from vaelib.grid.mapped import layer_outputs
 from vaelib.models.vae import VAE, require_vae
 from vaelib.training.batches import checked_data, start_sigma2
-
-MOST = 400  # members trained at once: the cost of each falls until about 80 and stays
-_COPIES_OF_DATA = 3  # the split, its stack with those of other seeds, and that as a tensor
-_COPIES = 8  # of the weights: themselves, gradients, Adam's two moments, the best, the last, and two on the way
 
 
 def schedules_of(schedulers: Any) -> dict[str, BetaSchedule]:
@@ -78,27 +71,9 @@ def data_of(models: Sequence[VAE], dataset: Dataset, batch_size: int, resplit: b
     return parts
 
 
-def bytes_of(dataset: Dataset, resplit: bool) -> int:
-    """Returns the memory that each seed's own data takes, 0 where it is shared."""
-    parts = [dataset.x_train, dataset.x_val, dataset.x_test]
-    return _COPIES_OF_DATA * sum(part.nbytes for part in parts) if resplit else 0
-
-
-def chunks_of(
-    model: VAE,
-    n_seeds: int,
-    names: Sequence[str],
-    batch_size: int,
-    own_bytes: int = 0,
-    in_turn: bool = False,
-    whole_seeds: bool = False,
-) -> Iterator[tuple[list[int], list[str]]]:
-    """Cuts the grid into seeds and schedules that are trained together, whole seeds where they fit or have to be."""
-    weights = sum(math.prod(weight.shape) for weight in model.weights)
-    bytes_each = 4 * (_COPIES * weights + _COPIES * batch_size * layer_outputs(model))
-    most = 1 if in_turn else max(1, min(MOST, MEMORY // bytes_each))
-    schedules = len(names) if whole_seeds else min(len(names), most)
-    seeds = max(1, min(most // schedules, MEMORY // max(1, own_bytes)))
-    for i in range(0, len(names), schedules):
-        for j in range(0, n_seeds, seeds):
-            yield list(range(j, min(j + seeds, n_seeds))), list(names[i : i + schedules])
+def hides_bar(verbose: Any, choices: Sequence[str | int]) -> bool | None:
+    """Returns whether no progress bar is shown; None leaves that to the terminal."""
+    if not isinstance(verbose, str | int | np.integer) or isinstance(verbose, bool) or verbose not in choices:
+        *first, last = map(repr, choices)
+        raise argument_error("verbose", f"be {', '.join(first)} or {last}", verbose)
+    return None if verbose == "auto" else verbose != 1

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from vaelib._checks import Described, argument_error
+from vaelib._quiet import LOOPED, quiet
 from vaelib.models.vae import VAE
 
 _READS = {"ReadVariableOp", "Placeholder", "ResourceGather", "VarHandleOp"}  # have a state, and do not change it
@@ -34,27 +33,12 @@ def map_members(function: Callable[[Any, Any], Any], of_seeds: Any, of_members: 
         of_seed, of_its_members = args
         return tf.vectorized_map(lambda of_member: function(of_seed, of_member), of_its_members)
 
-    with _quiet():
+    with quiet(LOOPED):
         return tf.vectorized_map(schedules_of_a_seed, (of_seeds, of_members))
 
 
 def _first(values: Any) -> Any:
     return tf.nest.map_structure(lambda value: value[:, 0], values)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps TensorFlow from saying that dropout's draws are looped over: once for a seed, which is wanted."""
-
-    def is_wanted(record: logging.LogRecord) -> bool:
-        return "Using a while_loop for converting" not in record.getMessage()
-
-    logger = tf.get_logger()
-    logger.addFilter(is_wanted)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_wanted)
 
 
 def convolutions(model: VAE) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,10 @@ import pandas as pd
 
 from vaelib._loss_arguments import MIN_SIGMA2
 from vaelib.callbacks import BetaSchedule
-from vaelib.data.dataset import PARTS
 from vaelib.grid.result import GridResult
 from vaelib.grid.seed_data import SeedData
 from vaelib.grid.stack import Stack
 from vaelib.likelihood import gaussian_nll
-from vaelib.models.vae import VAE
 
 ACTIVE = 0.01  # variance of a unit's posterior mean from which on it counts as active
 
@@ -125,36 +123,3 @@ class Members:
             for r, seed in enumerate(self.seeds)
         ]
         return pd.DataFrame(rows).astype({"best_epoch": "Int64"})
-
-
-def stacks(
-    chunks: Sequence[tuple[Sequence[int], Sequence[str]]],
-    models: Sequence[VAE],
-    schedules: Mapping[str, BetaSchedule],
-    data: Callable[[int], Mapping[str, Any]],
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    side_by_side: bool = True,
-) -> Iterator[tuple[Stack, Members, dict[str, SeedData]]]:
-    """Yields for each chunk a stack at its first step, its members and their data; traces anew only where it must.
-
-    Args:
-        chunks: the places of models and the names of schedules that are trained together.
-        models: one for each seed.
-        schedules: all of them by name.
-        data: a function from a model's place to the parts of its data.
-        epochs: of the training to come.
-        batch_size: examples a step.
-        learning_rate: Adam's.
-        side_by_side: whether members are computed at once.
-    """
-    stack = None
-    for rows, names in chunks:
-        seeded, chosen = [models[r] for r in rows], {name: schedules[name] for name in names}
-        if stack is None or not stack.takes(len(rows), list(chosen.values())):
-            stack = Stack(seeded, list(chosen.values()), batch_size, learning_rate, side_by_side)
-        given = [data(r) for r in rows]
-        own = {part: SeedData([parts[part] for parts in given]) for part in PARTS}
-        stack.restart(seeded, list(chosen.values()), own["train"], own["val"], epochs)
-        yield stack, Members([model.seed for model in seeded], chosen, epochs), own

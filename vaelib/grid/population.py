@@ -14,10 +14,11 @@ from tqdm import tqdm
 from vaelib._checks import Described, argument_error, boolean, finite_float, positive_int
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.grid.arguments import bytes_of, chunks_of, data_of, models_of, seeds_of
+from vaelib.grid.arguments import data_of, hides_bar, models_of, seeds_of
+from vaelib.grid.chunks import bytes_of, chunks_of, stacks, trained
 from vaelib.grid.mapped import require_stackable
-from vaelib.grid.members import Members, stacks
-from vaelib.grid.result import GridResult, joined
+from vaelib.grid.members import Members
+from vaelib.grid.result import GridResult
 from vaelib.grid.seed_data import SeedData
 from vaelib.grid.stack import Stack
 from vaelib.models.vae import VAE
@@ -65,8 +66,7 @@ def train_population(
     every few epochs the worst members of a seed, by validation negative ELBO at β = 1, take the weights and Adam's
     moments of one of the best, and its β times or divided by a factor. Of each seed the member with the best epoch is
     kept; the β that its weights were trained with, copied ones included, is the schedule that was found. The budget is
-    that of as many fixed schedules, so
-    compare the test figures with the best of those, chosen on validation data too.
+    that of as many fixed schedules, so compare the test figures with the best of those, chosen on validation data too.
 
     Args:
         build_model: returns a model with one KL weight for a seed, as for `train_grid`.
@@ -103,8 +103,7 @@ def train_population(
     low, high = _range(betas)
     learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
     boolean("resplit", resplit)
-    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1):
-        raise argument_error("verbose", "be 'auto', 0 or 1", verbose)
+    hidden = hides_bar(verbose, ("auto", 0, 1))
     numbers = seeds_of(seeds)
     models = models_of(build_model, numbers)
     if list(models[0].scheduled) != ["beta"]:
@@ -116,31 +115,23 @@ def train_population(
     names = [str(member) for member in range(population)]
     schedules = {name: BetaSchedule(ConstantBetaScheduler(low)) for name in names}
     exploration = _Exploration(max(1, int(share * population)), factor, low, high)
-    own_bytes = bytes_of(dataset, resplit)
-    chunks = list(chunks_of(models[0], len(models), names, batch_size, own_bytes, whole_seeds=True))
-    parts: list[GridResult] = []
     copies: list[dict[str, Any]] = []
-    interrupted = False
-    with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        try:
-            for stack, members, own in stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate):
-                interrupted = _train(stack, members, epochs, every, exploration, copies, bar)
-                if members.epochs_done:
-                    parts.append(_best_of_each_seed(stack, members, own))
-                if interrupted:
-                    break
-        except KeyboardInterrupt:  # between two stacks
-            interrupted = True
-    if not parts:
-        raise KeyboardInterrupt
-    whole = joined(parts, build_model, interrupted)
+    own_bytes = bytes_of(dataset, resplit)
+    chunks = chunks_of(models[0], len(models), names, batch_size, own_bytes, whole_seeds=True)
+    with tqdm(total=epochs * len(chunks), unit="epoch", disable=hidden) as bar:
+        whole = trained(
+            stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate),
+            lambda stack, members: _train(stack, members, epochs, every, exploration, copies, bar),
+            _best_of_each_seed,
+            build_model,
+        )
     history = whole.history.rename(columns={"schedule": "member"})
     history["member"] = history["member"].astype(int)
     table = pd.DataFrame(copies, columns=["seed", "epoch", "member", "source", "beta"])
     return PopulationResult(
         history,
         whole.final,
-        interrupted,
+        whole.interrupted,
         _build=build_model,
         _weights=whole._weights,
         _scheduled=whole._scheduled,
@@ -185,29 +176,25 @@ def _train(
     exploration: _Exploration,
     copies: list[dict[str, Any]],
     bar: Any,
-) -> bool:
-    """Trains the populations of a stack and notes who copied whom; returns whether the keyboard stopped it."""
+) -> None:
+    """Trains the populations of a stack and notes who copied whom."""
     population = len(members.names)
     chances = [np.random.default_rng([seed, population]) for seed in members.seeds]
     beta = exploration.start(population, chances)
-    try:
+    stack.betas.hold("beta", beta)
+    for epoch in range(epochs):
+        figures = stack.train_epoch(epoch)
+        members.note(figures, stack)
+        bar.update()
+        if (epoch + 1) % every or epoch + 1 == epochs:
+            continue
+        source, beta = exploration.next(figures["val_negative_elbo"], beta, chances)
+        stack.copy_members(source)
         stack.betas.hold("beta", beta)
-        for epoch in range(epochs):
-            figures = stack.train_epoch(epoch)
-            members.note(figures, stack)
-            bar.update()
-            if (epoch + 1) % every or epoch + 1 == epochs:
-                continue
-            source, beta = exploration.next(figures["val_negative_elbo"], beta, chances)
-            stack.copy_members(source)
-            stack.betas.hold("beta", beta)
-            copies += [
-                {"seed": members.seeds[r], "epoch": epoch, "member": s, "source": source[r, s], "beta": beta[r, s]}
-                for r, s in zip(*np.nonzero(source != np.arange(population)), strict=True)
-            ]
-    except KeyboardInterrupt:
-        return True
-    return False
+        copies += [
+            {"seed": members.seeds[r], "epoch": epoch, "member": s, "source": source[r, s], "beta": beta[r, s]}
+            for r, s in zip(*np.nonzero(source != np.arange(population)), strict=True)
+        ]
 
 
 def _best_of_each_seed(stack: Stack, members: Members, data: dict[str, SeedData]) -> GridResult:

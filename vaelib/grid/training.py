@@ -10,13 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vaelib._checks import argument_error, boolean, finite_float, positive_int, renamed
+from vaelib._checks import boolean, finite_float, positive_int, renamed
 from vaelib.callbacks import BetaSchedule
 from vaelib.data import Dataset
-from vaelib.grid.arguments import bytes_of, chunks_of, data_of, models_of, schedules_of, seeds_of
+from vaelib.grid.arguments import data_of, hides_bar, models_of, schedules_of, seeds_of
+from vaelib.grid.chunks import bytes_of, chunks_of, stacks, trained
 from vaelib.grid.mapped import convolutions, require_stackable
-from vaelib.grid.members import Members, stacks
-from vaelib.grid.result import GridResult, joined
+from vaelib.grid.members import Members
+from vaelib.grid.result import GridResult
 from vaelib.grid.stack import Stack
 from vaelib.models.vae import VAE
 
@@ -69,8 +70,7 @@ def train_grid(
     learning_rate = finite_float("learning_rate", learning_rate, minimum=0, exclusive=True)
     for name, value in {"resplit": resplit, "restore_best": restore_best}.items():
         boolean(name, value)
-    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
-        raise argument_error("verbose", "be 'auto', 0, 1 or 2", verbose)
+    hidden = hides_bar(verbose, ("auto", 0, 1, 2))
     schedules, numbers = schedules_of(schedulers), seeds_of(seeds)
     models = models_of(build_model, numbers)
     data = data_of(models, dataset, batch_size, resplit)
@@ -87,38 +87,24 @@ def train_grid(
         _LOG.info(
             "%d members train in turn: %s gains nothing from being stacked", len(models) * len(schedules), slow[0]
         )
-    chunks = list(
-        chunks_of(models[0], len(models), list(schedules), batch_size, bytes_of(dataset, resplit), in_turn=bool(slow))
-    )
-    parts, interrupted = [], False
-    with tqdm(total=epochs * len(chunks), unit="epoch", disable=None if verbose == "auto" else verbose != 1) as bar:
-        try:
-            for stack, members, own in stacks(
-                chunks, models, schedules, data, epochs, batch_size, learning_rate, side_by_side=not slow
-            ):
-                interrupted = _train(stack, members, epochs, bar, verbose == 2)
-                if members.epochs_done:
-                    parts.append(members.finish(stack, own["train"], own["test"], restore_best))
-                if interrupted:
-                    break
-        except KeyboardInterrupt:  # between two stacks
-            interrupted = True
-    if not parts:
-        raise KeyboardInterrupt
-    return joined(parts, build_model, interrupted)
+    own_bytes = bytes_of(dataset, resplit)
+    chunks = chunks_of(models[0], len(models), list(schedules), batch_size, own_bytes, in_turn=bool(slow))
+    untrained = stacks(chunks, models, schedules, data, epochs, batch_size, learning_rate, side_by_side=not slow)
+    with tqdm(total=epochs * len(chunks), unit="epoch", disable=hidden) as bar:
 
+        def train(stack: Stack, members: Members) -> None:
+            for epoch in range(epochs):
+                members.note(stack.train_epoch(epoch), stack)
+                bar.update()
+                if verbose == 2:
+                    print(members.line())
 
-def _train(stack: Stack, members: Members, epochs: int, bar: Any, tells: bool) -> bool:
-    """Trains members for all epochs; returns whether the keyboard stopped it."""
-    try:
-        for epoch in range(epochs):
-            members.note(stack.train_epoch(epoch), stack)
-            bar.update()
-            if tells:
-                print(members.line())
-    except KeyboardInterrupt:
-        return True
-    return False
+        return trained(
+            untrained,
+            train,
+            lambda stack, members, own: members.finish(stack, own["train"], own["test"], restore_best),
+            build_model,
+        )
 
 
 def _check_schedule(name: str, schedule: BetaSchedule, model: VAE, epochs: int, steps_per_epoch: int) -> None:
