@@ -19,18 +19,11 @@ import yaml
 from evidence import ROOT, store
 from vaelib.comparison.folder import RunsFolder
 
+OWN_DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
 # the evidence's name: the specification of its batch, the table that each run writes, what loads its data
 BATCHES: dict[str, tuple[str, str, Sequence[str]]] = {
-    "schedules": (
-        "configs/comparison.yml",
-        "final.csv",
-        ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer"),
-    ),
-    "trainings": (
-        "configs/comparison.yml",
-        "differences.csv",
-        ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer"),
-    ),
+    "schedules": ("configs/comparison.yml", "final.csv", OWN_DATA),
+    "trainings": ("configs/comparison.yml", "differences.csv", OWN_DATA),
 }
 
 

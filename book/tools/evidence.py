@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import json
 import subprocess
 import sys
-import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +24,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from vaelib.comparison.code import bare_code
+from vaelib.comparison.parameters import source as cell_source
+from vaelib.comparison.parameters import tags
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
@@ -127,27 +129,7 @@ def source_of(path: Path) -> str:
     if path.suffix != ".ipynb":
         return path.read_text()
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    return "\n".join("".join(cell["source"]) for cell in cells if TAG not in cell["metadata"].get("tags", []))
-
-
-def bare_code(source: str) -> str:
-    r"""Returns code without comments, docstrings, blank lines and spaces at the ends of lines.
-
-    >>> bare_code('x = 1  # one' + chr(10) + chr(10) + 'def f():' + chr(10) + '    "Says."' + chr(10) + '    return 2')
-    'x = 1\ndef f():\n    return 2'
-    """
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
-                for row in range(first.lineno - 1, first.end_lineno or first.lineno):
-                    lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    return "\n".join(cell_source(cell) for cell in cells if TAG not in tags(cell))
 
 
 def _hash(content: str | bytes) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from light_notebook import command, compared, finished, written
+from light_notebook import BODY, command, compared, finished, written
 
 from vaelib.cli import _parser, main
 from vaelib.comparison import Outcome, RunsFolder, Task, batch, read_specification
@@ -90,6 +90,7 @@ def test_only_selects_by_value_or_by_text(
         (["--workers", "two"], "Argument `--workers` must be an integer >= 1. Received: --workers='two'."),
         (["--worker", "2"], "Did you mean '--workers'?"),
         (["--scheduler", "tcp://a:1", "--workers", "2"], "Argument `--workers` must be left out with --scheduler."),
+        (["--scheduler", "here"], "Argument `--scheduler` must be the address of a running Dask scheduler, such as"),
         (["--output", ""], "Argument `--output` must not be empty."),
     ],
 )  # fmt: skip
@@ -445,12 +446,13 @@ def test_a_cluster_whose_workers_leave(
 
 def test_input_that_changes_during_a_batch(tmp_path: Path) -> None:
     """What runs ends as it was planned; the rest is left."""
-    output, data = tmp_path / "runs", tmp_path / "mine.csv"
+    output, data, begun = tmp_path / "runs", tmp_path / "mine.csv", tmp_path / "begun"
     data.write_text("1,2\n")
-    path = written(tmp_path, "parameters: {data: mine.csv}\nvary: {seconds: [0, 3, 0.1, 0.2]}\n")
+    tells = f"with open({str(begun)!r}, 'a') as file:\n    file.write('.')\n{BODY}"
+    path = written(tmp_path, "parameters: {data: mine.csv}\nvary: {seconds: [0, 3, 0.1, 0.2]}\n", body=tells)
     arguments = command(path, output, "--workers", "1")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as batch_process:
-        until(lambda: len(finished(output)) == 1)
+        until(lambda: begun.is_file() and begun.read_text() == "..")
         data.write_text("3,4\n")
         _, err = batch_process.communicate(timeout=60)
     assert batch_process.returncode == 1

@@ -11,7 +11,8 @@ import pytest
 from light_notebook import BODY, PARAMETERS, cell, light_notebook, written
 
 from vaelib.comparison import Run, read_specification
-from vaelib.comparison.runs import InputChanged, code_of, library_code, library_of
+from vaelib.comparison.code import code_of, library_code, library_of
+from vaelib.comparison.runs import InputChanged
 
 
 def run_of(folder: Path, specification: str = "parameters: {data: mine.csv}\n", **changes: str) -> Run:

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from vaelib._checks import argument_error
+from vaelib.comparison.code import library_code
 from vaelib.comparison.execution import Outcome, execute, utc_now
-from vaelib.comparison.runs import InputChanged, Task, library_code
+from vaelib.comparison.runs import InputChanged, Task
 
 GONE, DESERTED = "The scheduler went away", "The cluster has no workers any more"
+ADDRESS = "be the address of a running Dask scheduler, such as tcp://host:8786"
 TRIES = 2  # of a run whose worker or kernel dies
 CONNECT = 15  # seconds to wait for a cluster
 START = 150  # seconds to wait for workers of our own, on a busy machine
@@ -35,6 +37,12 @@ def available_cores() -> int:
     from dask.system import CPU_COUNT
 
     return int(CPU_COUNT)
+
+
+def check_address(scheduler: str) -> None:
+    """Raises if this is no address, whether or not anything answers there."""
+    if not re.fullmatch(r"[a-z]+://[^\s/]+:\d+/?", scheduler):
+        raise argument_error("--scheduler", ADDRESS, scheduler)
 
 
 @contextmanager
@@ -89,14 +97,11 @@ def _local(stack: ExitStack, workers: int) -> Any:
 def _client(scheduler: str) -> Iterator[Any]:
     from dask.distributed import Client
 
-    must = "be the address of a running Dask scheduler, such as tcp://host:8786"
-    if not re.fullmatch(r"[a-z]+://[^\s/]+:\d+/?", scheduler):
-        raise argument_error("--scheduler", must, scheduler)
     try:
         client = Client(scheduler, timeout=CONNECT)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # the last two: TLS as it is not configured
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise argument_error("--scheduler", must, scheduler, f"{reason}.") from None
+        raise argument_error("--scheduler", ADDRESS, scheduler, f"{reason}.") from None
     with client:
         try:
             client.wait_for_workers(1, timeout=CONNECT)

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vaelib._checks import argument_error
-from vaelib.comparison.batch import ClusterLost, available_cores, connected, outcomes
+from vaelib.comparison.batch import ClusterLost, available_cores, check_address, connected, outcomes
 from vaelib.comparison.folder import MANIFEST, RunsFolder, error_text
 from vaelib.comparison.runs import InputChanged, Run
 from vaelib.comparison.selection import label, selected
@@ -46,6 +46,8 @@ def compare(options: argparse.Namespace, program: str) -> int:
         raise argument_error("--output", "be the folder for the runs", options.output)
     if options.scheduler is not None and options.workers is not None:
         raise argument_error("--workers", "be left out with --scheduler", options.workers)
+    if options.scheduler is not None:
+        check_address(options.scheduler)
     planned = {run.id: run for run in read_specification(options.specification)}
     chosen = selected({name: run.parameters for name, run in planned.items()}, options.only, "--dry-run lists them.")
     runs = [planned[name] for name in chosen]

@@ -21,8 +21,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vaelib.comparison.code import library_code
 from vaelib.comparison.parameters import INJECTED, source, tags
-from vaelib.comparison.runs import Task, library_code
+from vaelib.comparison.runs import Task
 
 NOTEBOOK = "notebook.ipynb"
 KERNEL = "python3"

@@ -28,10 +28,8 @@ def report(options: argparse.Namespace) -> int:
     Raises:
         ValueError: if an option is wrong, or the folder holds no results that can be compared; nothing is written then.
     """
-    from vaelib.comparison.report import (
-        FRAGMENT,
-        write_report,
-    )  # brings pandas and matplotlib, which --help does without
+    # bring pandas and matplotlib, which --help does without
+    from vaelib.comparison.report import FRAGMENT, write_report
     from vaelib.comparison.results import answer
 
     try:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vaelib._checks import argument_error
-from vaelib.comparison.parameters import INJECTED, TAG, source, tags
+from vaelib.comparison.code import code_of, hash_of
 
 OUTPUT = "output"  # the parameter with the folder that a notebook writes to
 INPUTS = "inputs"  # the folder, beside that of the run, with the files that came along
 DATA = (".csv", ".npy", ".npz")  # a value that ends so is meant as a file
-NO_RESULTS = ("__main__.py", "cli.py", "comparison", "plots", "widgets")  # what of vaelib determines no number
 
 
 class LocalFile(str):
@@ -77,7 +73,7 @@ class Run:
     def id(self) -> str:
         """The name of the run and of its folder."""
         parameters = _each(self.parameters, lambda file: {"file": file.path.name, "sha256": file.sha256})
-        return _hash(json.dumps([self.code, self.library, parameters], sort_keys=True).encode())[:12]
+        return hash_of(json.dumps([self.code, self.library, parameters], sort_keys=True).encode())[:12]
 
     @property
     def files(self) -> dict[str, str]:
@@ -102,7 +98,7 @@ class Run:
 
         def packed(file: LocalFile) -> str:
             contents[file.place] = _bytes("parameters", file.path)
-            if _hash(contents[file.place]) != file.sha256:
+            if hash_of(contents[file.place]) != file.sha256:
                 raise argument_error("parameters", "name files that stay as they are during a batch", str(file))
             return file.place
 
@@ -133,45 +129,10 @@ def local_files(where: str, values: Mapping[str, Any], folder: Path) -> dict[str
                 raise argument_error(f"{where}.{name}", "be the path of an existing file", value)
             return value
         file = LocalFile(value)
-        file.path, file.sha256 = path.absolute(), _hash(_bytes(f"{where}.{name}", path))
+        file.path, file.sha256 = path.absolute(), hash_of(_bytes(f"{where}.{name}", path))
         return file
 
     return {name: found(name, value) for name, value in values.items()}
-
-
-def code_of(notebook: Mapping[str, Any]) -> str:
-    """Returns the hash of a notebook's code cells, without the parameters cell and one that papermill added."""
-    cells = [
-        cell for cell in notebook["cells"] if cell.get("cell_type") == "code" and not {TAG, INJECTED} & {*tags(cell)}
-    ]
-    return _hash(json.dumps([source(cell).strip() for cell in cells]).encode())
-
-
-def library_of(notebook: Mapping[str, Any]) -> str | None:
-    """Returns the hash of vaelib's code if the notebook imports it, else None."""
-    code = "\n".join(source(cell) for cell in notebook["cells"] if cell.get("cell_type") == "code")
-    return library_code() if re.search(r"^\s*(import|from) +vaelib\b", code, re.MULTILINE) else None
-
-
-@functools.cache
-def library_code() -> str:
-    """Returns the hash of this vaelib's code: comments, docstrings and the parts that determine no number left out."""
-    package = Path(__file__).resolve().parents[1]
-    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
-    code = [
-        [name, _bare(files[name].read_text("utf-8"))] for name in sorted(files) if name.split("/")[0] not in NO_RESULTS
-    ]
-    return _hash(json.dumps(code).encode())
-
-
-def _bare(code: str) -> str:
-    tree = ast.parse(code)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
 
 
 def _each(values: Any, change: Any) -> Any:
@@ -188,7 +149,3 @@ def _bytes(name: str, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise argument_error(name, "be a readable file", str(path), f"{error.strerror}.") from None
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -13,8 +13,9 @@ import yaml
 
 from vaelib._checks import Described, argument_error, positive_int
 from vaelib._json import joined, known_entries
+from vaelib.comparison.code import code_of, library_of
 from vaelib.comparison.parameters import Parameter, checked_parameters, declared_parameters, read_notebook
-from vaelib.comparison.runs import OUTPUT, Run, code_of, library_of, local_files
+from vaelib.comparison.runs import OUTPUT, Run, local_files
 
 KEYS = ("notebook", "parameters", "vary", "timeout")
 
