@@ -38,7 +38,7 @@ evidence: $(VENV)/.installed ## runs the full-size experiments whose results in 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-bench: $(VENV)/.installed ## measures speed and size and writes the table of book/speed.md (8:00)
+bench: $(VENV)/.installed ## measures speed and size and writes the table of book/speed.md (16:30)
 	$(PY) -m benchmarks
 
 soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (hours)
