@@ -27,7 +27,7 @@ install: $(VENV)/.installed ## everything pinned in requirements.lock, into .ven
 book: _build/.book ## the rendered book in _build/html (0:20)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (12:30)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (19:10)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
