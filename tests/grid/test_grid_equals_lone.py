@@ -62,6 +62,12 @@ def linear(seed: int) -> Any:
     return build_vae(SHAPE, 3, "linear", seed=seed)
 
 
+def constrained(seed: int) -> Any:
+    model = build_vae(SHAPE, 3, hidden=(16,), batch_norm=False, dropout=0.0, seed=seed)
+    model.decoder.layers[-2].kernel.constraint = keras.constraints.MaxNorm(0.3)
+    return model
+
+
 def convolutional(seed: int) -> Any:
     return build_vae(SHAPE, 3, "convolutional", hidden=(16,), filters=(4, 8), seed=seed)
 
@@ -83,6 +89,7 @@ CASES = {
     "local units": (with_local_units, {"mixed": mixed()}),
     "learned": (with_learned_sigma2, {"constant": 1.0, "linear": LinearBetaScheduler(warmup_epochs=3)}),
     "capacity": (with_capacity, {"capacity": CapacityBetaScheduler()}),
+    "constrained": (constrained, {"constant": 1.0}),
     "linear": (linear, {"constant": 1.0}),
     "convolutional": (convolutional, {"constant": 1.0, "linear": LinearBetaScheduler(warmup_epochs=3)}),
 }  # fmt: skip

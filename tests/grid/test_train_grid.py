@@ -66,7 +66,8 @@ def test_schedules_share_all_but_beta(whole: GridResult) -> None:
 
 
 def test_a_member_that_breaks_is_named_and_disturbs_no_other(whole: GridResult) -> None:
-    broken = grid({"low": 0.1, "broken": 1e38, "high": 1.0})
+    with pytest.warns(RuntimeWarning, match="^2 of 6 members broke: the column `failure` of `final` says how.$"):
+        broken = grid({"low": 0.1, "broken": 1e38, "high": 1.0})
     table = broken.final.set_index(["schedule", "seed"])
     assert table.loc["broken", "failure"].str.contains(r"no longer finite at step \d, in the").all()
     assert repr(broken) == "GridResult(3 schedules × 2 seeds, 2 of them broke)"
@@ -202,6 +203,19 @@ def with_own_noise(seed: int) -> BetaVAE:
     return BetaVAE(encoder, dense_decoder((6,), 2, hidden=(4,), seed=seed), seed=seed)
 
 
+def with_layers(*layers: keras.layers.Layer) -> BetaVAE:
+    decoder = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(6)])
+    return BetaVAE(dense_encoder((6,), 2, hidden=(4,), seed=0), decoder, seed=0)
+
+
+def recurrent(seed: int) -> BetaVAE:
+    return with_layers(keras.layers.Reshape((2, 1)), keras.layers.GRU(4, name="recurrent"))
+
+
+def normalised(seed: int) -> BetaVAE:
+    return with_layers(keras.layers.SpectralNormalization(keras.layers.Dense(8), name="normalised"))
+
+
 @pytest.mark.parametrize(("changed", "message"), [
     ({"build_model": 3}, "`build_model` must be a function from a seed to a model. Received: build_model=3."),
     ({"build_model": lambda seed: 3}, "`build_model(seed)` must be a model of vaelib"),
@@ -211,13 +225,22 @@ def with_own_noise(seed: int) -> BetaVAE:
      "`build_model` must build models that differ by their seed alone. Received: build_model=another model for seed 1"),
     ({"build_model": with_own_noise}, "`build_model` must build a model of layers that can be stacked. Received: "
      "build_model=the layer 'own_noise', which uses RandomStandardNormal. Draw through a keras.random.SeedGenerator"),
+    ({"build_model": build(0)}, "`build_model` must be a function from a seed to a model. Received: build_model=<Beta"),
+    ({"build_model": recurrent, "seeds": 1}, "`build_model` must build a model of layers that can be stacked. Received: "
+     "build_model=the layer 'recurrent', which loops or branches by"),
+    ({"build_model": normalised, "seeds": 1}, "`build_model` must build a model of layers that can be stacked. Received: "
+     "build_model=the trained weight "),
+    ({"build_model": normalised, "seeds": 1}, "normalised/dense/kernel', which its layer sets by itself. Use a constraint"),
     ({"dataset": X}, "`dataset` must be a vaelib.Dataset"),
     ({"schedulers": {}}, "`schedulers` must map names to schedules. Received: schedulers={}."),
     ({"schedulers": [1.0]}, "`schedulers` must map names to schedules."),
+    ({"schedulers": {"low": "linear"}}, "`schedulers['low']` must be a number, a schedule or a BetaSchedule. Received: "
+     "schedulers['low']='linear'. `get_beta_scheduler` builds one from its name and parameters."),
     ({"schedulers": {"low": -1.0}}, "`schedulers['low']` must be a finite number >= 0. Received: schedulers['low']=-1"),
     ({"schedulers": {"bad": lambda epoch: -1.0}}, "`schedulers['bad']` must give a finite number >= 0 at every epoch"),
-    ({"seeds": 0}, "`seeds` must be an integer >= 1. Received: seeds=0."),
-    ({"seeds": [1, 1]}, "`seeds` must be a number, or different integers >= 0. Received: seeds=[1, 1]."),
+    ({"seeds": 0}, "`seeds` must be an integer >= 1, or a list of integers >= 0, none of them twice. Received: seeds=0."),
+    ({"seeds": {1, 2}}, "`seeds` must be an integer >= 1, or a list of integers >= 0, none of them twice."),
+    ({"seeds": [1, 1]}, "none of them twice. Received: seeds=[1, 1]."),
     ({"seeds": [0, -1]}, "`seeds[1]` must be an integer >= 0. Received: seeds[1]=-1."),
     ({"epochs": 0}, "`epochs` must be an integer >= 1."),
     ({"batch_size": 41}, "`batch_size` must be <= 40, the number of training examples. Received: batch_size=41."),
@@ -225,6 +248,7 @@ def with_own_noise(seed: int) -> BetaVAE:
     ({"resplit": 1}, "`resplit` must be True or False."),
     ({"restore_best": "yes"}, "`restore_best` must be True or False."),
     ({"verbose": 3}, "`verbose` must be 'auto', 0, 1 or 2. Received: verbose=3."),
+    ({"verbose": np.array([1, 2])}, "`verbose` must be 'auto', 0, 1 or 2. Received: verbose=an array of shape (2,)."),
 ])  # fmt: skip
 def test_refused_before_any_training(changed: dict[str, Any], message: str) -> None:
     arguments = {
@@ -237,7 +261,7 @@ def test_refused_before_any_training(changed: dict[str, Any], message: str) -> N
     }
     with pytest.raises(ValueError, match="^Argument ") as error:
         train_grid(**arguments | changed)
-    assert f"Argument {message}" in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_model_that_the_grid_does_not_have(whole: GridResult) -> None:

@@ -126,7 +126,7 @@ def test_what_was_found_ends_as_the_kept_member(result: PopulationResult) -> Non
         assert own["epoch"].tolist() == list(range(row.best_epoch + 1))
         assert own["member"].iloc[-1] == row.member
         assert own["beta"].iloc[-1] == pytest.approx(result.model("population", row.seed).get_kl_weight())
-    assert repr(result) == "GridResult(1 schedules × 2 seeds)"
+    assert repr(result) == "PopulationResult(4 members × 2 seeds)"
 
 
 def test_without_a_round_of_copying_members_are_those_of_a_grid() -> None:
@@ -161,7 +161,7 @@ def test_the_same_call_gives_the_same_population(result: PopulationResult) -> No
     ({"betas": 3.0}, "`betas` must be a pair (low, high) with 0 < low < high."),
     ({"betas": (0.0, 1.0)}, "`betas[0]` must be a finite number > 0."),
     ({"verbose": 2}, "`verbose` must be 'auto', 0 or 1."),
-    ({"seeds": []}, "`seeds` must be a number, or different integers >= 0."),
+    ({"seeds": []}, "`seeds` must be an integer >= 1, or a list of integers >= 0, none of them twice."),
 ])  # fmt: skip
 def test_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match="^Argument ") as error:

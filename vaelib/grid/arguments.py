@@ -19,22 +19,30 @@ def schedules_of(schedulers: Any) -> dict[str, BetaSchedule]:
     """Returns each schedule as the callback that sets it, by name."""
     if not isinstance(schedulers, Mapping) or not schedulers or not all(isinstance(name, str) for name in schedulers):
         raise argument_error("schedulers", "map names to schedules", schedulers)
+    for name, value in schedulers.items():
+        if isinstance(value, str | Mapping | list | tuple):
+            remedy = "`get_beta_scheduler` builds one from its name and parameters."
+            raise argument_error(f"schedulers[{name!r}]", "be a number, a schedule or a BetaSchedule", value, remedy)
     return {name: as_beta_schedule(f"schedulers[{name!r}]", value) for name, value in schedulers.items()}
 
 
 def seeds_of(seeds: Any) -> list[int]:
     """Returns the seeds: 0, 1, … where their number is given."""
+    must = "be an integer >= 1, or a list of integers >= 0, none of them twice"
     if isinstance(seeds, Sequence | np.ndarray | range) and not isinstance(seeds, str):
         numbers = [positive_int(f"seeds[{i}]", seed, minimum=0) for i, seed in enumerate(seeds)]
         if not numbers or len(set(numbers)) < len(numbers):
-            raise argument_error("seeds", "be a number, or different integers >= 0", seeds)
+            raise argument_error("seeds", must, seeds)
         return numbers
-    return list(range(positive_int("seeds", seeds)))
+    try:
+        return list(range(positive_int("seeds", seeds)))
+    except ValueError:
+        raise argument_error("seeds", must, seeds) from None
 
 
 def models_of(build_model: Any, seeds: Sequence[int]) -> list[VAE]:
     """Returns one model for each seed, alike in all but what the seed decides."""
-    if not callable(build_model):
+    if not callable(build_model) or isinstance(build_model, VAE):
         raise argument_error("build_model", "be a function from a seed to a model", build_model)
     models = [require_vae("build_model(seed)", build_model(seed)) for seed in seeds]
     for model, seed in zip(models, seeds, strict=True):

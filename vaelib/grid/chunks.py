@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -117,4 +118,8 @@ def trained(
             interrupted = True
     if not results:
         raise KeyboardInterrupt
-    return joined(results, build_model, interrupted)
+    result = joined(results, build_model, interrupted)
+    if broken := int(result.final["failure"].notna().sum()):
+        text = f"{broken} of {len(result.final)} members broke: the column `failure` of `final` says how."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    return result

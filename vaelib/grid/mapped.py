@@ -13,6 +13,7 @@ from vaelib._checks import Described, argument_error
 from vaelib._quiet import LOOPED, quiet
 from vaelib.models.vae import VAE
 
+_LOOPS = {"Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While"}
 _READS = {"ReadVariableOp", "Placeholder", "ResourceGather", "VarHandleOp"}  # have a state, and do not change it
 
 
@@ -52,7 +53,9 @@ def layer_outputs(model: VAE) -> int:
 
 
 def require_stackable(name: str, model: VAE) -> None:
-    """Raises if a layer keeps a state, or draws chance, that Keras does not know of: members would share it.
+    """Raises if members would share what a layer does: a state or a chance that Keras does not know of, for example.
+
+    Refused too are loops and branches, which are not mapped, and layers that set their trained weights themselves.
 
     Args:
         name: of the caller's argument that the model came from.
@@ -60,20 +63,33 @@ def require_stackable(name: str, model: VAE) -> None:
     """
     x = keras.tree.map_structure(lambda spec: tf.zeros((2, *spec.shape[1:]), spec.dtype), model.inputs.spec)
     weights = [*model.trainable_variables, *model.non_trainable_variables]
+    layers = {layer.name for layer in model._flatten_layers()}
+    changed: list[str] = []
 
     def terms() -> Any:
         mapping = [(weight, tf.convert_to_tensor(weight.value)) for weight in weights]
-        with keras.StatelessScope(state_mapping=mapping):
-            return model.terms(x, tf.zeros((2, model.latent_dim)), training=True).distortion
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            before = [scope.get_current_value(weight) for weight in model.trainable_variables]
+            distortion = model.terms(x, tf.zeros((2, model.latent_dim)), training=True).distortion
+            pairs = zip(model.trainable_variables, before, strict=True)
+            changed.extend(weight.path for weight, value in pairs if scope.get_current_value(weight) is not value)
+        return distortion
+
+    def refusal(received: str, remedy: str) -> ValueError:
+        must = "build a model of layers that can be stacked"
+        return argument_error(name, must, Described(received), f"{remedy}; or use train_vae.")
+
+    def layer_of(operation: str) -> str:
+        scopes = [re.sub(r"_\d+$", "", scope) if scope not in layers else scope for scope in operation.split("/")]
+        return repr(next((scope for scope in reversed(scopes) if scope in layers), operation))
 
     graph = tf.function(terms, autograph=False).get_concrete_function().graph
-    layers = {layer.name for layer in model._flatten_layers()}
+    if changed:
+        raise refusal(f"the trained weight {changed[0]!r}, which its layer sets by itself", "Use a constraint")
     for operation in graph.get_operations():
+        if operation.type in _LOOPS:
+            received = f"the layer {layer_of(operation.name)}, which loops or branches by {operation.type}"
+            raise refusal(received, "Unroll it")
         if operation.op_def.is_stateful and operation.type not in _READS:
-            scopes = [
-                re.sub(r"_\d+$", "", scope) if scope not in layers else scope for scope in operation.name.split("/")
-            ]
-            inside = [scope for scope in scopes if scope in layers]
-            received = Described(f"the layer {inside[-1] if inside else operation.name!r}, which uses {operation.type}")
-            remedy = "Draw through a keras.random.SeedGenerator and keep numbers in Keras variables; or use train_vae."
-            raise argument_error(name, "build a model of layers that can be stacked", received, remedy)
+            remedy = "Draw through a keras.random.SeedGenerator and keep numbers in Keras variables"
+            raise refusal(f"the layer {layer_of(operation.name)}, which uses {operation.type}", remedy)

@@ -43,6 +43,9 @@ class PopulationResult(GridResult):
     copies: pd.DataFrame = field(default_factory=pd.DataFrame)
     found: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    def __repr__(self) -> str:
+        return self._summary(f"{self.history['member'].nunique()} members")
+
 
 def train_population(
     build_model: Callable[[int], VAE],
@@ -128,6 +131,7 @@ def train_population(
     history = whole.history.rename(columns={"schedule": "member"})
     history["member"] = history["member"].astype(int)
     table = pd.DataFrame(copies, columns=["seed", "epoch", "member", "source", "beta"])
+    table = table.sort_values(["seed", "epoch", "member"], ignore_index=True)
     return PopulationResult(
         history,
         whole.final,
@@ -164,7 +168,8 @@ class _Exploration:
             order = np.argsort(np.where(np.isfinite(value[r]), value[r], np.inf), kind="stable")
             best, worst = order[: self.count], order[-self.count :]
             source[r, worst] = chance.choice(best, self.count)
-            after[r, worst] = beta[r, source[r, worst]] * self.factor ** chance.choice([-1.0, 1.0], self.count)
+            with np.errstate(over="ignore"):  # a huge factor: to the bounds
+                after[r, worst] = beta[r, source[r, worst]] * self.factor ** chance.choice([-1.0, 1.0], self.count)
         return source, np.clip(after, self.low, self.high)
 
 
@@ -214,7 +219,7 @@ def _best_of_each_seed(stack: Stack, members: Members, data: dict[str, SeedData]
 
 def _found(final: pd.DataFrame, history: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
     """Follows the kept weights of each seed back through the members that they were copied from."""
-    beta = history.set_index(["seed", "member", "epoch"])["beta"]
+    beta = history.set_index(["seed", "member", "epoch"])["beta"].sort_index()
     source = copies.set_index(["seed", "epoch", "member"])["source"].to_dict()
     rows = []
     for seed, member, best_epoch in final[["seed", "member", "best_epoch"]].itertuples(index=False):

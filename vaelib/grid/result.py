@@ -54,11 +54,13 @@ class GridResult:
         return model
 
     def __repr__(self) -> str:
-        schedules, seeds = self.final["schedule"].nunique(), self.final["seed"].nunique()
+        return self._summary(f"{self.final['schedule'].nunique()} schedules")
+
+    def _summary(self, members: str) -> str:
         broken = int(self.final["failure"].notna().sum())
         said = f", {broken} of them broke" if broken else ""
         said += ", interrupted" if self.interrupted else ""
-        return f"GridResult({schedules} schedules × {seeds} seeds{said})"
+        return f"{type(self).__name__}({members} × {self.final['seed'].nunique()} seeds{said})"
 
 
 def joined(parts: Sequence[GridResult], build: Callable[[int], VAE], interrupted: bool = False) -> GridResult:

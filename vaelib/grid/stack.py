@@ -173,6 +173,9 @@ class Stack:
         self.optimizer.apply(tape.gradient(total, weights, unconnected_gradients="zero"))
         for variable, value in zip(self.values[self._trained :], state, strict=True):
             variable.assign(value)
+        for variable, weight in zip(self.values, self.model.trainable_variables, strict=False):
+            if weight.constraint is not None:
+                variable.assign(self._constrained(weight.constraint, variable))
         self.betas.update(figures)
         named = [self.model.loss_names.index(name) for name in ("reconstruction_loss", "kl_loss")]
         finite = [tf.cast(tf.math.is_finite(losses[..., i]), "float32") for i in named]
@@ -197,6 +200,10 @@ class Stack:
         new = [(scope.get_current_value(weight), old) for weight, old in pairs]
         state = [old if value is None else tf.convert_to_tensor(value) for value, old in new]
         return objective, tf.stack([*named, tf.cast(error, self._dtype)]), figures, state
+
+    def _constrained(self, constraint: Any, variable: Any) -> Any:
+        values, none = tf.convert_to_tensor(variable.value), tf.zeros(self.shape[0])
+        return map_members(lambda _, own: constraint(own), none, values, self.side_by_side)
 
     @property
     def _dtype(self) -> str:
