@@ -41,8 +41,8 @@ serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
 bench: $(VENV)/.installed ## measures speed and size and writes the table of book/speed.md (16:30)
 	$(PY) -m benchmarks
 
-soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (hours)
-	VAELIB_SOAK=200 $(PY) -m pytest -q -x tests/comparison/test_comparison_faults.py
+soak: $(VENV)/.installed ## kills workers, kernels and commands of batches, two hundred rounds (3 hours)
+	VAELIB_SOAK=200 $(PY) -m pytest -q -x -n 2 tests/comparison/test_comparison_faults.py
 
 lint: $(VENV)/.installed ## ruff and mypy (0:10)
 	$(PY) -m ruff check .

@@ -522,7 +522,7 @@ def test_ctrl_c_without_a_folder_and_before_training(
 
     monkeypatch.setattr(TrainingConfig, "load", load)
     code, out, err = run("--output", "run", capsys=capsys)
-    assert (code, out, err) == (130, "", ["interrupted before the training began: nothing was written"])
+    assert (code, out, err) == (130, "", ["interrupted before anything began: nothing was written"])
     assert written() == set()
 
 

@@ -22,6 +22,7 @@ from vaelib.comparison.command import add_arguments, compare
 from vaelib.comparison.report_command import add_report_arguments, report
 from vaelib.config import MODEL_OPTIONS, OBJECTIVE_OPTIONS, TrainingConfig
 
+POSITIONAL = ("command", "specification", "runs")
 CONFIG, CURVES = "config.json", "tensorboard"  # what the command writes beside the files of train_vae
 
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None, program: str = "vaelib") -> int:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
-            print("interrupted before the training began: nothing was written", file=sys.stderr)
+            print("interrupted before anything began: nothing was written", file=sys.stderr)
             return 130
 
 
@@ -93,7 +94,7 @@ def _options(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> arg
     """Parses the arguments; an unknown option is refused with the nearest one."""
     options, rest = parser.parse_known_args(argv)
     if rest:
-        known = [f"--{name.replace('_', '-')}" for name in vars(options) if name != "command"]
+        known = [f"--{name.replace('_', '-')}" for name in vars(options) if name not in POSITIONAL]
         option = rest[0].partition("=")[0]
         raise argument_error("option", f"be one of {', '.join(known)}", option, nearest(option, known))
     for name, minimum in {"epochs": 1, "seed": 0, "latent_dim": 1, "batch_size": 1, "workers": 1}.items():

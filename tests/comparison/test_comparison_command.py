@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import ROOT
 from light_notebook import BODY, command, compared, finished, written
@@ -333,6 +334,18 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert err.startswith("interrupted: 1 of 4 runs are done and kept; `python -m vaelib compare ")
     assert len(err.splitlines()) == 1
     assert len(finished(output)) == 1
+
+
+def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
+    path = written(tmp_path, "vary: {seeds: [1, 2]}\n")
+    arguments = command(path, tmp_path / "runs", "--workers", "1")
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*HEARING, *arguments], **pipes, start_new_session=True) as process:
+        until(lambda: bool(psutil.Process(process.pid).children(recursive=True)))
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, len(err.splitlines())) == (130, 1)
+    assert err.startswith("interrupted: 0 of 2 runs are done and kept; ")
 
 
 def until(condition: Callable[[], bool], seconds: float = 120) -> None:

@@ -151,6 +151,17 @@ def test_a_full_disk_where_the_worker_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert outcome.error == {"cell": None, "line": None, "name": "OSError", "message": message}
 
 
+def test_results_that_cannot_travel_are_a_failure(tmp_path: Path) -> None:
+    """A name that is no text cannot; a time before 1980, which zip archives do not know, is changed."""
+    outcome = execute(task(tmp_path, result="open(b'\\xff', 'w').close()"), 1)
+    assert (outcome.status, outcome.files) == ("failed", b"")
+    assert outcome.error is not None
+    assert outcome.error["name"] == "UnicodeEncodeError"
+    outcome = execute(task(tmp_path, result=RESULT + "\nos.utime('result.json', (0, 0))"), 1)
+    assert outcome.status == "done"
+    assert "result.json" in content(outcome)
+
+
 def test_a_notebook_may_write_into_folders_and_print_progress(tmp_path: Path) -> None:
     result = RESULT + "\npathlib.Path(output, 'more').mkdir()\npathlib.Path(output, 'more', 'a.txt').write_text('a')"
     result += "\nfor i in range(3):\n    print(i, end='\\r')"

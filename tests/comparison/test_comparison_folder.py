@@ -156,8 +156,17 @@ def test_a_killed_command_holds_no_lock(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "run.json").write_text('{"id": "abc"}')
-    with pytest.raises(ValueError, match="`--output` must hold only what earlier batches wrote. .*abc/run.json'. "):
+    with pytest.raises(
+        ValueError, match="`the folder of the runs` must hold only what batches wrote. .*abc/run.json'. "
+    ):
         RunsFolder(tmp_path)
+
+
+def test_a_folder_without_its_record_is_named(tmp_path: Path) -> None:
+    name = RUNS[0].id
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"{name}/run.json'. This record cannot be read: remove its folder."):
+        RunsFolder(tmp_path).state(RUNS[0])
 
 
 def test_a_folder_that_cannot_be_one(tmp_path: Path) -> None:

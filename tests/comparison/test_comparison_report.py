@@ -202,17 +202,25 @@ def test_folders_without_comparable_results(tmp_path: Path, capsys: pytest.Captu
     record = json.loads((tmp_path / run.id / "run.json").read_text())
     (tmp_path / run.id / "final.csv").write_text(final({"linear": 0.0}).to_csv(index=False))
     (tmp_path / "older").mkdir()
-    (tmp_path / "older" / "run.json").write_text(json.dumps({**record, "id": "older"}))
+    (tmp_path / "older" / "run.json").write_text(json.dumps({**record, "id": "older", "started": "2029-12-31"}))
     (tmp_path / "older" / "final.csv").write_text(final({"linear": 0.0}).to_csv(index=False))
     assert main(["report", str(tmp_path)]) == 2
     err = capsys.readouterr().err
     assert "hold one run for each setting" in err
-    assert f"{run.id} of 2030-01-01T00:00:00+00:00, older of 2030-01-01T00:00:00+00:00, all with all" in err
+    assert f"Received: runs=older. If they are out of date, remove their folders from {tmp_path}." in err
     assert main(["report", str(tmp_path), "--only", run.id]) == 0
     for content in (b"", b"\xff\xfe\x00", b'"'):
         (tmp_path / run.id / "final.csv").write_bytes(content)
         assert main(["report", str(tmp_path), "--only", run.id]) == 2
         assert "writes final.csv with the columns schedule and seed" in capsys.readouterr().err
+
+
+def test_a_measure_that_one_run_lacks_is_refused(runs: RunsFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(iter(runs.records))
+    path = runs.path / name / "final.csv"
+    path.write_text(pd.read_csv(path).drop(columns="negative_elbo").to_csv(index=False))
+    assert main(["report", str(runs.path)]) == 2
+    assert "Argument `measure` must be a column that every run has." in capsys.readouterr().err
 
 
 def test_what_a_few_seeds_cannot_tell(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,19 +80,37 @@ def connected(scheduler: str | None, workers: int | None = None) -> Iterator[Any
 
 
 def _local(stack: ExitStack, workers: int) -> Any:
-    from dask.distributed import Client, LocalCluster, WorkerPlugin
-
-    class Uninterrupted(WorkerPlugin):  # Ctrl-C reaches every process of a terminal; the command alone answers it
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from dask.distributed import Client, LocalCluster
 
     options: dict[str, Any] = {"threads_per_worker": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
-    cluster = LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **options)
-    stack.enter_context(cluster)
-    client = stack.enter_context(Client(cluster))
-    client.register_plugin(Uninterrupted())
-    client.wait_for_workers(workers, timeout=START)
+    with _uninterrupted():
+        cluster = LocalCluster(n_workers=workers, dashboard_address="127.0.0.1:0", **options)
+        stack.enter_context(cluster)
+        client = stack.enter_context(Client(cluster))
+        client.wait_for_workers(workers, timeout=START)
     return client
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back until the end, and for ever from the threads and processes that are started meanwhile.
+
+    It reaches every process of a terminal, and the command alone answers it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears it
+        yield
+        return
+    resource_tracker.ensure_running()  # it would undo the mask when it starts
+    heard: list[int] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # is inherited
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))  # for threads of other libraries
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard and callable(handler):
+        handler(signal.SIGINT, None)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def execute(task: Task, threads: int, scratch: str | os.PathLike[str] | None = N
             files = _zipped(folder)
         except Exception as problem:  # a full disk, no such kernel: whatever it is, the batch goes on
             reason = getattr(problem, "strerror", None) or str(problem)
-            error = _error(type(problem).__name__, f"{reason} (on {socket.gethostname()})")
+            status, error = "failed", _error(type(problem).__name__, f"{reason} (on {socket.gethostname()})")
     return Outcome(
         status,
         error,
@@ -190,7 +190,7 @@ def _stopped_at(path: Path) -> tuple[int | None, str | None]:
 
 def _zipped(folder: Path) -> bytes:
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 file.write(path, path.relative_to(folder))

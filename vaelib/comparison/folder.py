@@ -45,7 +45,13 @@ class RunsFolder:
         return {file.parent.name: _record(file) for file in files if not file.parent.name.startswith(".")}
 
     def state(self, run: Run) -> str:
-        """Returns "done", "failed" or "missing"."""
+        """Returns "done", "failed" or "missing".
+
+        Raises:
+            ValueError: if there is a folder of the run without its record.
+        """
+        if run.id not in self.records and (self.path / run.id).exists():
+            raise _damaged(self.path / run.id / RECORD)
         return str(self.records.get(run.id, {}).get("status", "missing"))
 
     @contextmanager
@@ -153,5 +159,9 @@ def _record(file: Path) -> dict[str, Any]:
             "parameters": {**record["parameters"]},
         }
     except (OSError, ValueError, TypeError, KeyError):
-        must = "hold only what earlier batches wrote"
-        raise argument_error("--output", must, str(file), "This record cannot be read: remove its folder.") from None
+        raise _damaged(file) from None
+
+
+def _damaged(file: Path) -> ValueError:
+    must = "hold only what batches wrote"
+    return argument_error("the folder of the runs", must, str(file), "This record cannot be read: remove its folder.")

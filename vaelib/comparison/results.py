@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -37,13 +37,8 @@ def read_results(path: str | os.PathLike[str], only: str | None = None) -> pd.Da
         raise argument_error("runs", "be a folder with finished runs", str(path), remedy)
     parameters = {name: record["parameters"] for name, record in records.items()}
     settings = _settings({name: parameters[name] for name in selected(parameters, only)})
-    for setting in settings.values():
-        same = sorted((records[name]["started"], name) for name, other in settings.items() if other == setting)
-        if len(same) > 1:
-            must = "hold one run for each setting: these differ in their notebook, data files or vaelib alone"
-            listed = ", ".join(f"{name} of {started}" for started, name in same)
-            received = Described(f"{listed}, all with {setting}")
-            raise argument_error("runs", must, received, "Remove the folders of those that are out of date.")
+    if len(set(settings.values())) < len(settings):
+        _refuse_outdated(path, settings, {name: str(records[name]["started"]) for name in settings})
     tables = []
     for name in sorted(settings, key=lambda name: settings[name]):
         file = Path(path) / name / FINAL
@@ -78,10 +73,13 @@ def compare_settings(
         lower_is_better: False for measures like `active_units`.
 
     Raises:
-        ValueError: as `paired_differences` does.
+        ValueError: as `paired_differences` does, or if a setting has no number at all for the measure.
     """
     tables = []
     for setting, table in results.groupby("setting", sort=False):
+        if measure in table and table[measure].isna().all():
+            received = Described(f"{measure!r}, of which the run with {setting} has no number")
+            raise argument_error("measure", "be a column that every run has", received)
         found = paired_differences(
             table, measure, baseline, smallest_effect=smallest_effect, lower_is_better=lower_is_better
         )
@@ -124,6 +122,18 @@ def answer(differences: pd.DataFrame) -> str:
         f"Nothing was shown to be better than {baseline} by more than {effect:g}; of {_listed(open_ones, 'and')} more "
         "seeds would have to tell."
     )
+
+
+def _refuse_outdated(path: str | os.PathLike[str], settings: dict[str, str], started: dict[str, str]) -> NoReturn:
+    """Names, of runs with the same setting, all but the latest."""
+    latest = {
+        setting: max((started[name], name) for name in settings if settings[name] == setting)[1]
+        for setting in settings.values()
+    }
+    others = sorted(name for name, setting in settings.items() if latest[setting] != name)
+    must = "hold one run for each setting: these are followed by others that differ in notebook, data or vaelib alone"
+    remedy = f"If they are out of date, remove their folders from {path}."
+    raise argument_error("runs", must, Described(", ".join(others)), remedy)
 
 
 def _settings(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
