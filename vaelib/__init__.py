@@ -110,6 +110,7 @@ _HOME = {
     "train_vae": "training",
     "GridResult": "grid",
     "train_grid": "grid",
+    "measure_members": "grid",
     "PopulationResult": "grid",
     "train_population": "grid",
 }
