@@ -25,6 +25,7 @@ PLOTS: dict[str, Callable[..., Any]] = {
     "plot_kl_per_unit": lambda ax: plots.plot_kl_per_unit([1.0, 2.0], ax=ax),
     "plot_latent_map": lambda ax: plots.plot_latent_map(np.eye(3), ax=ax),
     "plot_learning_curves": lambda ax: plots.plot_learning_curves(HISTORY, ax=ax),
+    "plot_members": lambda ax: plots.plot_members(HISTORY, "val_negative_elbo", ax=ax),
     "plot_rate_distortion": lambda ax: plots.plot_rate_distortion([1.0], [2.0], ax=ax),
     "plot_reconstructions": lambda ax: plots.plot_reconstructions(IMAGES, IMAGES, ax=ax),
     "plot_spectrum": lambda ax: plots.plot_spectrum([2.0, 1.0], 1.5, ax=ax),

@@ -5,6 +5,7 @@ from vaelib.plots.direct import label_line_ends
 from vaelib.plots.history import plot_curves, plot_vae_history
 from vaelib.plots.images import plot_images, plot_reconstructions, plot_traversal
 from vaelib.plots.latent import plot_kl_per_unit, plot_latent_map
+from vaelib.plots.members import plot_members
 from vaelib.plots.rate_distortion import plot_rate_distortion
 from vaelib.plots.spectrum import plot_spectrum
 from vaelib.plots.style import COLOURS, use_style
@@ -18,6 +19,7 @@ __all__ = [
     "plot_kl_per_unit",
     "plot_latent_map",
     "plot_learning_curves",
+    "plot_members",
     "plot_rate_distortion",
     "plot_reconstructions",
     "plot_spectrum",

@@ -62,7 +62,7 @@ def plot_differences(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_yticks(rows, list(frame["schedule"]))
     ax.set(xlim=(left, right), ylim=(len(frame) - 0.5, -0.5))  # the first schedule above
     measure, baseline = frame["measure"].iloc[0], frame["baseline"].iloc[0]
-    ax.set_xlabel(f"difference from {baseline}\nin {_named(measure)}")
+    ax.set_xlabel(f"difference from {baseline}\nin {named(measure)}")
     return ax
 
 
@@ -92,7 +92,7 @@ def plot_learning_curves(history: pd.DataFrame, measure: str = "val_negative_elb
         epochs, colour = quartiles.index.to_numpy(np.float64), CLASS_COLOURS[i % len(CLASS_COLOURS)]
         ax.fill_between(epochs, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.2, linewidth=0)
         lines += ax.plot(epochs, quartiles[0.5], color=colour, marker="o" if len(epochs) == 1 else None)
-    ax.set(xlabel="epoch", ylabel=_named(measure, "\n"))
+    ax.set(xlabel="epoch", ylabel=named(measure, "\n"))
     ax.margins(x=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_line_ends(ax, lines, names)
@@ -115,7 +115,12 @@ def _not_differences(frame: Any) -> str:
     return f"one with the verdict {unknown[0]!r}" if unknown else ""
 
 
-def _named(measure: str, before_unit: str = " ") -> str:
+def named(measure: str, before_unit: str = " ") -> str:
+    """Returns a measure's name with its unit, where that is known.
+
+    >>> named("kl"), named("active_units")
+    ('KL (nats per example)', 'active units')
+    """
     if measure in _IN_NATS:
         return f"{_IN_NATS[measure]}{before_unit}(nats per example)"
     return measure.replace("_", " ")
