@@ -29,10 +29,12 @@ def trained_again(row: dict[str, Any]) -> pd.DataFrame:
     """Runs the chapter as far as its grid, for one row's schedule and seed."""
     notebook = nbformat.read(ROOT / "configs" / SPECIFICATION["notebook"], as_version=4)
     parameters, *cells = (cell.source for cell in notebook.cells if cell.cell_type == "code")
-    own = {"schedules": [row["schedule"]], "seeds": [row["seed"]], **{name: row[name] for name in SETTING}}
+    own = {"schedules": [row["schedule"], "linear"], **{name: row[name] for name in SETTING}}
     namespace: dict[str, Any] = {}
     exec(parameters, namespace)
     namespace |= SPECIFICATION["parameters"] | own
+    exec(cells.pop(0), namespace)  # checks the parameters
+    namespace["seeds"] = [row["seed"]]
     while "grid" not in namespace:
         exec(cells.pop(0), namespace)
     plt.close("all")
