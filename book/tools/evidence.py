@@ -13,7 +13,6 @@ Usage: python book/tools/evidence.py checks all tables; it names what is missing
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaelib.comparison.code import bare_code
+from vaelib.comparison.code import bare_code, hash_of
 from vaelib.comparison.parameters import source as cell_source
 from vaelib.comparison.parameters import tags
 
@@ -133,7 +132,7 @@ def source_of(path: Path) -> str:
 
 
 def _hash(content: str | bytes) -> str:
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
+    return hash_of(content.encode() if isinstance(content, str) else content)[:16]
 
 
 # ---------------------------------------------------------------- imports

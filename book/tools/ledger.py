@@ -19,10 +19,11 @@ import pandas as pd
 
 from evidence import EVIDENCE, ROOT
 from vaelib import paired_differences
+from vaelib.statistics import VERDICTS
 
 CLAIMS = ROOT / "book" / "claims.csv"
 CONFIDENCE = 0.95  # of all intervals from one table together
-HOLDS, FALSE, SAME, OPEN = "holds", "does not hold", "no practical difference", "cannot tell at this size"
+HOLDS, FALSE, (SAME, OPEN) = "holds", "does not hold", VERDICTS[2:]
 MEASURES = {
     "active_units": "active units",
     "alive": "share of trainings with an active unit",

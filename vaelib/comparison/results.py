@@ -126,11 +126,8 @@ def answer(differences: pd.DataFrame) -> str:
 
 def _refuse_outdated(path: str | os.PathLike[str], settings: dict[str, str], started: dict[str, str]) -> NoReturn:
     """Names, of runs with the same setting, all but the latest."""
-    latest = {
-        setting: max((started[name], name) for name in settings if settings[name] == setting)[1]
-        for setting in settings.values()
-    }
-    others = sorted(name for name, setting in settings.items() if latest[setting] != name)
+    latest = {settings[name]: name for name in sorted(settings, key=lambda name: (started[name], name))}
+    others = sorted(settings.keys() - latest.values())
     must = "hold one run for each setting: these are followed by others that differ in notebook, data or vaelib alone"
     remedy = f"If they are out of date, remove their folders from {path}."
     raise argument_error("runs", must, Described(", ".join(others)), remedy)
