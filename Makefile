@@ -24,7 +24,7 @@ help: ## this list
 
 install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:50 and a download of 0.9 GB)
 
-book: _build/.book ## the rendered book in _build/html (0:20)
+book: _build/.book ## the rendered book in _build/html (0:30)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
 test: $(VENV)/.installed _build/site/.complete browser ## all checks (19:10)
