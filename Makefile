@@ -11,7 +11,7 @@ LIBRARY := $(shell find vaelib -name '*.py')
 SITE_SOURCES := $(wildcard book/site/*.py book/site/package*.json book/site/.npmrc)
 EVIDENCE := $(wildcard evidence/*)
 BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md benchmarks/table.md $(NOTEBOOKS) $(LIBRARY) $(EVIDENCE) \
-	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.csv' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -name 'book_extension.py')
+	$(shell find book -name '*.md' -o -name '*.bib' -o -name '*.csv' -o -name '*.css' -o -name '*.svg' -o -name '*.png' -o -path 'book/site/*.py' -o -name ledger.py)
 INDEX := _build/html/index.html
 
 # TensorFlow's start-up notices are of no use here; nothing but errors

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, Book
+from ledger import claims
 
 LOADING = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "video": "src"}
 
@@ -100,6 +101,14 @@ def test_every_page_has_a_description_and_a_language(book: Book) -> None:
         metas = [a for tag, a in found if tag == "meta" and a.get("name") == "description"]
         assert [bool(meta.get("content")) for meta in metas] == [True], page
         assert any(tag == "html" and a.get("lang") for tag, a in found), page
+
+
+def test_every_claim_leads_to_its_chapter(book: Book) -> None:
+    text = (book.html / "book" / "claims.html").read_text(encoding="utf-8")
+    for claim in claims():
+        place = f"claim-{claim.id.lower()}"
+        assert f'href="../notebooks/{claim.chapter}.html#{place}"' in text
+        assert f'id="{place}"' in (book.html / "notebooks" / f"{claim.chapter}.html").read_text(encoding="utf-8")
 
 
 def test_widget_scripts_only_where_there_are_widgets(book: Book) -> None:

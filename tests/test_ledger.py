@@ -87,3 +87,15 @@ def test_settings_are_judged_apart_and_share_their_confidence() -> None:
 def test_what_the_evidence_lacks_is_named(changes: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"^Claim X1: evidence/runs.csv has no (kl|gap) of '(none|new)'"):
         ledger.judged([claim(**changes)], table(0.0))
+
+
+@pytest.mark.parametrize(("verdicts", "said"), [
+    (["holds", "holds"], "holds"),
+    (["holds", "does not hold", "holds"], "holds if a or c"),
+    (["does not hold", "no practical difference"], "does not hold"),
+    (["no practical difference", "no practical difference"], "no practical difference"),
+    (["cannot tell at this size", "does not hold"], "cannot tell at this size"),
+    (["cannot tell at this size", "does not hold", "no practical difference"], "does not hold"),
+])  # fmt: skip
+def test_one_verdict_from_several_settings(verdicts: list[str], said: str) -> None:
+    assert ledger.overall(verdicts, ["a", "b", "c"][: len(verdicts)]) == said

@@ -15,12 +15,13 @@ import nbformat
 import papermill
 import pytest
 from conftest import ROOT
+from execute_notebooks import RUNTIME, timed
 from notebook_rules import MAX_BYTES, problems
 from readme_picture import PICTURE, tagged_picture
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COLLAPSE = ROOT / "notebooks" / "03-kl-collapse.ipynb"
-OTHER_VALUES = {"seed": 1, "n_seeds": 1, "epochs": 8, "latent_dim": 4}
+OTHER_VALUES = {"seeds": 1, "epochs": 8, "latent_dim": 4}
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -82,6 +83,25 @@ def test_papermill_runs_the_collapse_with_other_parameters(tmp_path: Path) -> No
     assert nbformat.read(out, as_version=4).metadata.papermill.exception is None
     assert ran.metadata.papermill.parameters == OTHER_VALUES
     assert not [o for cell in ran.cells for o in cell.get("outputs", []) if o.output_type == "error"]
+
+
+@each_notebook
+def test_says_how_long_it_runs(path: Path) -> None:
+    """At most a minute, as `make notebooks` measured it."""
+    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    (seconds,) = RUNTIME.findall(prose)
+    assert 0 < int(seconds) <= 60
+
+
+@pytest.mark.parametrize(("written", "seconds", "stored"), [
+    ("30", 41.0, "45"),
+    ("30", 37.0, "30"),
+    ("30", 20.0, "20"),
+    ("NN", 11.2, "15"),
+])  # fmt: skip
+def test_the_running_time_is_brought_up_to_date(written: str, seconds: float, stored: str) -> None:
+    text = "**It runs in** about {} seconds on two cores."
+    assert timed(text.format(written), seconds) == text.format(stored)
 
 
 def small_notebook(source: str) -> nbformat.NotebookNode:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from docutils import nodes
 from matplotlib.typing import ColorType
 from myst_nb.sphinx_ import NbMetadataCollector
+from rows import row_of, table_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
@@ -128,12 +129,7 @@ class Promises(SphinxDirective):
 
     def table(self, rows: list[dict[str, str]]) -> nodes.table:
         """Returns a table of one row a promise."""
-        group = nodes.tgroup(cols=4)
-        group += [nodes.colspec(colwidth=width) for width in (9, 11, 45, 35)]
-        titles = nodes.row()
-        titles += [nodes.entry("", nodes.paragraph(text=title)) for title in ("Line", "Status", "Promise", "Tests")]
-        group += nodes.thead("", titles)
-        body = nodes.tbody()
+        lines = []
         for row in rows:
             texts = [row[key] for key in ("promise", "note") if row[key]]
             cells = [
@@ -142,11 +138,8 @@ class Promises(SphinxDirective):
                 [nodes.paragraph("", "", *self.parse_inline(text)[0]) for text in texts],
                 [nodes.paragraph("", "", *readable_test(test)) for test in row["test"].split()],
             ]
-            line = nodes.row(classes=[row["status"]])
-            line += [nodes.entry("", *cell) for cell in cells]
-            body += line
-        group += body
-        return nodes.table("", group, classes=["promises"])
+            lines.append(row_of(cells, row["status"]))
+        return table_of({"Line": 9, "Status": 11, "Promise": 45, "Tests": 35}, lines, "promises")
 
 
 def readable_test(test: str) -> list[nodes.Node]:

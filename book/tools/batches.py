@@ -7,6 +7,7 @@ Usage: python book/tools/batches.py NAME ...
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,28 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from evidence import ROOT, store
-from vaelib.comparison.folder import RunsFolder
-
-OWN_DATA = ("sklearn.datasets.load_digits", "sklearn.datasets.load_breast_cancer")
-# the evidence's name: the specification of its batch, the table that each run writes, what loads its data
-BATCHES: dict[str, tuple[str, str, Sequence[str]]] = {
-    "schedules": ("configs/comparison.yml", "final.csv", OWN_DATA),
-    "trainings": ("configs/comparison.yml", "differences.csv", OWN_DATA),
-}
+from evidence import BATCHES, ROOT, store
+from vaelib.comparison import read_specification
 
 
-def run(specification: Path, folder: Path) -> pd.DataFrame:
-    """Runs what is missing of a batch and returns the folder and the varied parameters of each run."""
+@functools.cache
+def run(batch: str) -> tuple[Path, pd.DataFrame]:
+    """Runs what is missing of a batch; returns the folder of its runs and the varied parameters of each, by its id."""
+    specification, folder = ROOT / "configs" / f"{batch}.yml", ROOT / "_build" / "runs" / batch
     command = [sys.executable, "-m", "vaelib", "compare", str(specification), "--output", str(folder)]
     subprocess.run(command, check=True)
-    listed = subprocess.run([*command, "--dry-run"], check=True, capture_output=True, text=True).stdout
-    records = RunsFolder(folder).records
-    vary = yaml.safe_load(specification.read_text())["vary"]
-    rows = [{"id": name, **records[name]["parameters"]} for name in (line.split()[0] for line in listed.splitlines())]
-    return pd.DataFrame(rows)[["id", *vary]]
+    return folder, settings(specification)
+
+
+def settings(specification: Path) -> pd.DataFrame:
+    """Returns a row for each run of a batch: its id and the parameters in which the runs differ."""
+    runs = pd.DataFrame([{"id": run.id, **run.parameters} for run in read_specification(specification)])
+    return runs.loc[:, runs.astype(str).nunique() > 1]
 
 
 def table(runs: pd.DataFrame, folder: Path, file: str) -> pd.DataFrame:
@@ -46,6 +43,10 @@ def table(runs: pd.DataFrame, folder: Path, file: str) -> pd.DataFrame:
         part = pd.read_csv(folder / str(name) / file)
         parts.append(pd.DataFrame(entry, index=part.index).join(part))
     whole = pd.concat(parts, ignore_index=True)
+    for name in runs.columns.drop("id"):  # what changes nothing in this table is no setting of it
+        rest = whole.drop(columns=name).drop_duplicates(ignore_index=True)
+        if len(rest) * whole[name].nunique() == len(whole) > len(rest):
+            whole = rest
     numbers = whole.select_dtypes("float").columns
     return whole.assign(**{name: [float(f"{value:.6g}") for value in whole[name]] for name in numbers})
 
@@ -53,12 +54,12 @@ def table(runs: pd.DataFrame, folder: Path, file: str) -> pd.DataFrame:
 def main(names: Sequence[str]) -> int:
     """Runs the batches of these tables, each once, and stores them."""
     for name in names:
-        path, file, data = BATCHES[name]
-        specification = ROOT / path
-        folder = ROOT / "_build" / "runs" / specification.stem
-        runs = run(specification, folder)
-        notebook = specification.parent / yaml.safe_load(specification.read_text())["notebook"]
-        store(name, table(runs, folder, file), notebook, {}, data, files=[specification])
+        batch, file, data = BATCHES[name]
+        folder, runs = run(batch)
+        specification = ROOT / "configs" / f"{batch}.yml"
+        notebook = read_specification(specification)[0].notebook
+        sources = [f"sklearn.datasets.load_{each}" for each in data]
+        store(name, table(runs, folder, file), notebook, {}, sources, files=[specification])
     return 0
 
 

@@ -32,11 +32,27 @@ ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
 PACKAGE = "vaelib"
 DRAWS_ONLY = f"{PACKAGE}.plots"  # a figure determines no number
+# a table that a chapter's batch makes: the batch, as in configs/, the file that each run writes, scikit-learn's data
+BATCHES: dict[str, tuple[str, str, Sequence[str]]] = {
+    "betas": ("01-beta-vae", "final.csv", ["digits"]),
+    "scales": ("02-what-beta-means", "final.csv", ["digits", "iris", "wine", "breast_cancer", "diabetes"]),
+    "kl_collapse": ("03-kl-collapse", "final.csv", ["digits"]),
+    "exploding_kl": ("04-exploding-kl", "final.csv", ["digits"]),
+    "kl_forms": ("04-exploding-kl", "kl_forms.csv", []),
+    "dynamics": ("05-schedules", "final.csv", ["digits"]),
+    "escape": ("05-schedules", "escape.csv", ["digits"]),
+    "feedback": ("06-feedback", "final.csv", ["digits", "breast_cancer"]),
+    "schedules": ("comparison", "final.csv", ["digits", "breast_cancer"]),
+    "trainings": ("comparison", "differences.csv", ["digits", "breast_cancer"]),
+    "characters": ("comparison", "characters.csv", ["digits", "breast_cancer"]),
+    "hierarchical": ("08-hierarchical", "final.csv", ["digits"]),
+    "disentanglement": ("09-disentanglement", "final.csv", []),
+    "tabular": ("11-your-data", "final.csv", ["breast_cancer", "diabetes"]),
+}
 EXPERIMENTS = {  # the command that makes each table
     "zoo": ("zoo.py",),
     "collapse": ("collapse_predictions.py",),
-    "schedules": ("batches.py", "schedules"),
-    "trainings": ("batches.py", "trainings"),
+    **{name: ("batches.py", name) for name in BATCHES},
 }
 TAG = "evidence"  # of a cell that reads stored results
 BY_NAME = f"{PACKAGE}.schedules.factory"  # imports the modules beside it by their names
@@ -195,8 +211,11 @@ def main(renew: bool = False) -> int:
         print(f"evidence/{name}.csv is stale: {'; '.join(found)}. Run `make evidence`.", file=sys.stderr)
     if not renew:
         return 1 if stale else 0
+    commands: dict[str, list[str]] = {}
     for name in stale:
         script, *arguments = EXPERIMENTS[name]
+        commands.setdefault(script, []).extend(arguments)
+    for script, arguments in commands.items():
         subprocess.run([sys.executable, str(Path(__file__).with_name(script)), *arguments], check=True)
     return 0
 

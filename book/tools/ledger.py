@@ -36,7 +36,6 @@ MEASURES = {
     "highest_kl": "highest validation KL of the training, nats per unit",
     "kl": "test KL, nats per example",
     "kl_drift": "growth of the validation KL over the last fifth of the training, as a share",
-    "kl_epoch_2": "validation KL after two epochs, nats per example",
     "largest_step": "largest change of the validation loss between two epochs, nats per example",
     "last_beta": "β at the end",
     "loss_after_restart": "validation loss after a restart less that before, nats per example",
@@ -58,6 +57,7 @@ MEASURES = {
     "total_rises": "share of epochs in which the validation total loss rises by over 1 %",
     "unsteadiness": "mean change of the validation loss between epochs of the last half, as a share of its mean",
     "val_reconstruction_loss": "validation reconstruction loss at the end, in the document's unit",
+    "training_kl_epoch_2": "training KL of the second epoch, nats per example",
     "value": "KL",
 }
 
@@ -189,16 +189,25 @@ def verdict_of(holds: str, effect: float, low: float, high: float) -> str:
 def overall(verdicts: Sequence[str], settings: Sequence[str]) -> str:
     """Returns the verdict on a claim from those in its settings.
 
+    It holds where it holds. If that is nowhere, nothing can be told when half of the settings leave it open; otherwise
+    one setting that contradicts it is enough.
+
     >>> overall(["holds", "cannot tell at this size"], ["data digits", "data sprites"])
     'holds if data digits'
     >>> overall(["no practical difference", "does not hold"], ["a", "b"])
     'does not hold'
+    >>> overall(["cannot tell at this size", "does not hold"], ["a", "b"])
+    'cannot tell at this size'
     """
     counts = Counter(verdicts)
-    if 0 < counts[HOLDS] < len(verdicts):
+    if counts[HOLDS] == len(verdicts):
+        return HOLDS
+    if counts[HOLDS]:
         where = [setting for setting, verdict in zip(settings, verdicts, strict=True) if verdict == HOLDS]
         return f"{HOLDS} if {' or '.join(where)}"
-    return next((verdict for verdict in (HOLDS, FALSE, OPEN) if counts[verdict]), SAME)
+    if 2 * counts[OPEN] >= len(verdicts):
+        return OPEN
+    return FALSE if counts[FALSE] else SAME
 
 
 def main(chapter: str | None = None) -> None:

@@ -161,18 +161,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
         read_specification(path)
 
 
-def test_the_projects_own_comparison(tmp_path: Path) -> None:
-    """Its notebook is not needed to see that the file is one: parameters as the chapter declares them."""
-    text = (ROOT / "configs" / "comparison.yml").read_text()
-    declared = {"data": "str", "schedules": "list[str]", "seeds": "int", "epochs": "int", "latent_dim": "int"}
-    declared |= {"architecture": "str", "resplit": "bool", "output": "str"}
-    defaults = {"str": '""', "list[str]": "[]", "int": "1", "bool": "False"}
-    parameters = "\n".join(f"{name}: {kind} = {defaults[kind]}" for name, kind in declared.items())
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "notebooks").mkdir()
-    written(tmp_path / "notebooks", "", parameters=parameters)
-    (tmp_path / "notebooks" / "light.ipynb").rename(tmp_path / "notebooks" / "07-choosing-a-schedule.ipynb")
-    (tmp_path / "configs" / "comparison.yml").write_text(text)
-    runs = read_specification(tmp_path / "configs" / "comparison.yml")
-    assert len(runs) == math.prod(map(len, yaml.safe_load(text)["vary"].values())) > 1
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yml")), ids=lambda path: path.stem)
+def test_the_projects_own_batches(path: Path) -> None:
+    vary = yaml.safe_load(path.read_text())["vary"]
+    runs = read_specification(path)
+    assert len(runs) == (len(vary) if isinstance(vary, list) else math.prod(map(len, vary.values()))) > 1
     assert json.dumps([run.parameters for run in runs])
+    assert all(run.parameters["resplit"] for run in runs)

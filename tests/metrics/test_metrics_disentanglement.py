@@ -199,6 +199,15 @@ def concentration(rows: list[list[float]]) -> float:
     return sum(sum(row) / total * (1 - entropy([r / sum(row) for r in row], len(row))) for row in kept)
 
 
+def test_importances_that_rounding_took_below_zero_count_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = GradientBoostingClassifier.feature_importances_.fget
+    rounded = property(lambda trees: np.where(exact(trees) < 0.01, -8e-18, exact(trees)))
+    monkeypatch.setattr(GradientBoostingClassifier, "feature_importances_", rounded)
+    found = dci_scores(Z, FACTORS, Z_TEST, FACTORS_TEST)
+    assert found.importance.min() == 0.0
+    assert 0 <= found.disentanglement <= 1
+
+
 def test_dci_step_by_step() -> None:
     rows = DCI.importance.tolist()
     assert DCI.disentanglement == pytest.approx(concentration(rows), abs=1e-8)

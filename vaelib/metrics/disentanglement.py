@@ -186,7 +186,7 @@ def dci_scores(
     most_first = np.argsort([-len(np.unique(column)) for column in classes.T], kind="stable")
     fits = threads(delayed(fitted)(int(j)) for j in most_first)
     importance, train, test = zip(*(fits[place] for place in np.argsort(most_first)), strict=True)
-    matrix = np.stack(importance, axis=1).astype(np.float64)
+    matrix = np.maximum(np.stack(importance, axis=1).astype(np.float64), 0)  # rounding leaves some at -1e-17
     scores = (
         importance_disentanglement(matrix),
         importance_disentanglement(matrix.T),

@@ -1,0 +1,82 @@
+"""Sphinx directive `ledger`: the claims of a document, or of a chapter, with what the evidence says of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from ledger import Claim, claims, ledger, overall
+from rows import row_of, table_of
+
+WIDTHS = {"Claim": 34, "Holds if": 28, "Measured": 24, "Verdict": 14}
+
+
+class Ledger(SphinxDirective):
+    """Shows the claims of a document (`name.md`) or of a chapter, one row each; without either, only the counts.
+
+    In a chapter each row has an anchor, to which the rows of the documents link.
+    """
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Returns a sentence with the counts and the table."""
+        for path in ("book/claims.csv", "evidence"):
+            self.env.note_dependency(str(Path(self.env.srcdir) / path))
+        name = self.arguments[0] if self.arguments else None
+        chosen = [claim for claim in claims() if name in (None, claim.document, claim.chapter)]
+        rows = ledger()
+        verdicts = {claim.id: verdict_on(claim, rows) for claim in chosen}
+        kinds = pd.Series([verdict.partition(" if ")[0] for verdict in verdicts.values()]).value_counts()
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        said = nodes.paragraph(text=f"{len(chosen)} claims: {counts}.")
+        return [said] if name is None else [said, self.table(chosen, rows, verdicts, name.endswith(".md"))]
+
+    def table(self, chosen: Sequence[Claim], rows: pd.DataFrame, verdicts: dict[str, str], links: bool) -> nodes.table:
+        """Returns a table of one row a claim."""
+        lines = []
+        for claim in chosen:
+            where = f"{claim.id}, line {claim.lines.replace('-', '–')}"
+            place: nodes.Node = nodes.inline(text=f"{where} of {claim.document}", classes=["file"])
+            if links:
+                uri = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{claim.chapter}")
+                place = nodes.reference("", where, refuri=f"{uri}#claim-{claim.id.lower()}", classes=["file"])
+            own = rows[rows["id"] == claim.id].to_dict("records")
+            cells: list[list[nodes.Node]] = [
+                [nodes.paragraph(text=claim.claim), nodes.paragraph("", "", place)],
+                [nodes.paragraph(text=claim.predicate)],
+                [nodes.paragraph(text=told(row)) for row in own],
+                [nodes.paragraph(text=verdicts[claim.id])],
+            ]
+            line = row_of(cells, verdicts[claim.id].split(" if ")[0].replace(" ", "-"))
+            if not links:
+                line["ids"].append(f"claim-{claim.id.lower()}")
+            lines.append(line)
+        return table_of(WIDTHS, lines, "ledger")
+
+
+def verdict_on(claim: Claim, rows: pd.DataFrame) -> str:
+    """Returns the verdict on a claim from its rows."""
+    own = rows[rows["id"] == claim.id]
+    return overall(own["verdict"].tolist(), own["setting"].tolist())
+
+
+def told(row: Mapping[Any, Any]) -> str:
+    """Returns the effect in a setting, its interval and the seeds, as text."""
+    effect, low, high = (f"{row[name]:.3g}".replace("-", "−") for name in ("effect", "low", "high"))
+    setting = f"{row['setting']}: " if row["setting"] else ""
+    return f"{setting}{effect} ({low} to {high}), {row['seeds']} seeds"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Registers the directive."""
+    app.add_directive("ledger", Ledger)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
