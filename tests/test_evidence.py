@@ -20,15 +20,25 @@ FILES = {
     "vaelib/nats.py": 'def kl():\n    """Says."""\n    return 1  # one\n',
     "vaelib/plots/__init__.py": "from vaelib.plots.lines import draw\n",
     "vaelib/plots/lines.py": "def draw():\n    return 0\n",
+    "vaelib/widgets/slider.py": "def slide():\n    return 0\n",
     "vaelib/unused.py": "x = 1\n",
     "tools/helper.py": "from vaelib.nats import kl\n",
-    "tools/experiment.py": "import math\nfrom helper import kl\nfrom vaelib import train, draw\n\nprint(train())\n",
+    "tools/experiment.py": (
+        "import math\nfrom helper import kl\nfrom vaelib import train, draw\n"
+        "from vaelib.widgets.slider import slide\n\nprint(train())\n"
+    ),
 }
 TABLE = pd.DataFrame({"seed": [0, 1], "loss": [0.5, 0.25]})
 
 
 def numbers():
     return np.arange(6.0).reshape(2, 3)
+
+
+def replaced(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 @pytest.fixture
@@ -67,13 +77,12 @@ def test_a_stored_table_is_fresh(stored):
     ("vaelib/nats.py", '"""Says."""', '"""Says\n    more, on two lines.\n    """'),
     ("vaelib/nats.py", "def kl", "\n\n# above\n\ndef kl"),
     ("vaelib/plots/lines.py", "return 0", "return 2"),
+    ("vaelib/widgets/slider.py", "return 0", "return 2"),
     ("vaelib/unused.py", "x = 1", "x = 2"),
     ("vaelib/training/__init__.py", "Passes on.", "Hands on."),
 ])  # fmt: skip
 def test_prose_and_what_is_not_used_may_change(stored, path, old, new):
-    text = (stored / path).read_text()
-    assert old in text
-    (stored / path).write_text(text.replace(old, new))
+    replaced(stored / path, old, new)
     assert evidence.problems("runs") == []
 
 
@@ -92,23 +101,44 @@ def test_prose_and_what_is_not_used_may_change(stored, path, old, new):
     ("evidence/runs.csv", "0.25", "0.24", ["the table is not the one that was stored"]),
 ])  # fmt: skip
 def test_what_makes_a_table_stale(stored, path, old, new, problems, capsys):
-    text = (stored / path).read_text()
-    assert old in text
-    (stored / path).write_text(text.replace(old, new))
+    replaced(stored / path, old, new)
     assert evidence.problems("runs") == problems
     assert evidence.main() == 1
     assert capsys.readouterr().err == f"evidence/runs.csv is stale: {'; '.join(problems)}. Run `make evidence`.\n"
 
 
-def test_a_file_that_determines_the_results_makes_a_table_stale(project):
-    file = project / "few.yml"
-    file.write_text("seeds: 2\n")
-    evidence.store("runs", TABLE, project / "tools/experiment.py", {}, [], files=[file])
+@pytest.fixture
+def batch(project):
+    """A notebook's table and the specification of its runs, stored."""
+    cells = [nbformat.v4.new_code_cell("seeds: int = 2\nepochs: int = 5", metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell("print(seeds)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "tools/chapter.ipynb")
+    specification = project / "tools/few.yml"
+    specification.write_text("notebook: chapter.ipynb\nparameters:\n  seeds: 10\n")
+    evidence.store("runs", TABLE, project / "tools/chapter.ipynb", {}, [], batch=specification)
+    return specification
+
+
+def test_what_a_batch_sets_may_have_another_value_in_its_notebook(batch):
     assert evidence.problems("runs") == []
-    file.write_text("seeds: 3\n")
-    assert evidence.problems("runs") == ["few.yml has changed"]
-    file.unlink()
-    assert evidence.problems("runs") == ["few.yml has changed"]
+    replaced(batch.with_name("chapter.ipynb"), "seeds: int = 2", "seeds: int = 3")
+    replaced(batch, "parameters", "# all alike\nparameters")
+    assert evidence.problems("runs") == []
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [
+    ("few.yml", "seeds: 10", "seeds: 11"),
+    ("few.yml", "parameters:", "parameters:\n  epochs: 6"),
+    ("chapter.ipynb", "epochs: int = 5", "epochs: int = 6"),
+])  # fmt: skip
+def test_other_parameters_of_a_batch_make_a_table_stale(batch, file, old, new):
+    replaced(batch.with_name(file), old, new)
+    assert evidence.problems("runs") == ["tools/few.yml asks for other runs"]
+
+
+def test_a_missing_specification_makes_a_table_stale(batch):
+    batch.unlink()
+    assert evidence.problems("runs") == ["tools/few.yml asks for other runs"]
 
 
 def test_what_is_stale_or_missing_is_renewed(stored, monkeypatch):

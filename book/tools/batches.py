@@ -59,7 +59,7 @@ def main(names: Sequence[str]) -> int:
         specification = ROOT / "configs" / f"{batch}.yml"
         notebook = read_specification(specification)[0].notebook
         sources = [f"sklearn.datasets.load_{each}" for each in data]
-        store(name, table(runs, folder, file), notebook, {}, sources, files=[specification])
+        store(name, table(runs, folder, file), notebook, {}, sources, batch=specification)
     return 0
 
 

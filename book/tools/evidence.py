@@ -3,7 +3,8 @@
 `evidence/NAME.csv` holds the results, `evidence/NAME.json` their key: the experiment, its parameters, its data, the
 code of the experiment and of the modules of `vaelib` that it imports, and the table itself. Code is hashed without
 comments, docstrings, blank lines and stored outputs, so that prose may change; all else makes the results stale.
-Cells of a notebook that are tagged `evidence` read such tables and make none: they do not count either.
+Cells of a notebook that are tagged `evidence` read such tables and make none: they do not count either. Of a batch
+count all parameters of its runs, so that the notebook's own values of those that the batch sets may change.
 This file, which keeps results and makes none, is in no key.
 
 Usage: python book/tools/evidence.py checks all tables; it names what is missing or stale and then exits with 1.
@@ -25,13 +26,15 @@ import numpy as np
 import pandas as pd
 
 from vaelib.comparison.code import bare_code, hash_of
+from vaelib.comparison.parameters import TAG as PARAMETERS
 from vaelib.comparison.parameters import source as cell_source
 from vaelib.comparison.parameters import tags
+from vaelib.comparison.specification import read_specification
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
 PACKAGE = "vaelib"
-DRAWS_ONLY = f"{PACKAGE}.plots"  # a figure determines no number
+SHOWS_ONLY = (f"{PACKAGE}.plots.", f"{PACKAGE}.widgets.")  # determine no number
 # a table that a chapter's batch makes: the batch, as in configs/, the file that each run writes, scikit-learn's data
 BATCHES: dict[str, tuple[str, str, Sequence[str]]] = {
     "betas": ("01-beta-vae", "final.csv", ["digits"]),
@@ -64,7 +67,7 @@ def store(
     experiment: Path,
     parameters: Mapping[str, Any],
     data: Sequence[str],
-    files: Sequence[Path] = (),
+    batch: Path | None = None,
 ) -> None:
     """Writes a table and its key.
 
@@ -74,7 +77,7 @@ def store(
         experiment: the script or notebook that made them, inside the project.
         parameters: what it was run with, as JSON can hold it.
         data: functions such as "sklearn.datasets.load_digits" that return the data, as an array or a Bunch.
-        files: other files inside the project that determine the results.
+        batch: the specification inside the project whose runs of the experiment these are.
     """
     EVIDENCE.mkdir(exist_ok=True)
     text = table.to_csv(index=False, lineterminator="\n")
@@ -83,7 +86,7 @@ def store(
         "parameters": dict(parameters),
         "data": {source: data_hash(source) for source in data},
         "code": code_hashes(experiment),
-        "files": {path.resolve().relative_to(ROOT).as_posix(): _hash(path.read_bytes()) for path in files},
+        "batch": {path.resolve().relative_to(ROOT).as_posix(): runs_hash(path) for path in [batch] if path},
         "results": _hash(text),
     }
     (EVIDENCE / f"{name}.csv").write_text(text)
@@ -104,9 +107,9 @@ def problems(name: str) -> list[str]:
     found += [f"{path} came to it" for path in now.keys() - then.keys()]
     found += [f"{path} is no longer part of it" for path in then.keys() - now.keys()]
     found += [f"{source} gives other data" for source, value in key["data"].items() if data_hash(source) != value]
-    for path, value in key.get("files", {}).items():
-        if not (ROOT / path).is_file() or _hash((ROOT / path).read_bytes()) != value:
-            found.append(f"{path} has changed")
+    for path, value in key["batch"].items():
+        if not (ROOT / path).is_file() or runs_hash(ROOT / path) != value:
+            found.append(f"{path} asks for other runs")
     if _hash(table.read_text()) != key["results"]:
         found.append("the table is not the one that was stored")
     return sorted(found)
@@ -129,6 +132,11 @@ def data_hash(source: str) -> str:
     return _hash(b"".join(b"".join(part) for part in parts))
 
 
+def runs_hash(specification: Path) -> str:
+    """Returns the hash of what a batch runs: all parameters of each run, given or the notebook's own."""
+    return _hash(json.dumps([run.parameters for run in read_specification(specification)], sort_keys=True))
+
+
 def code_hashes(experiment: Path) -> dict[str, str]:
     """Returns the hash of the experiment's code and of each module of the project that it imports, by path."""
     files, open_ends = {experiment.resolve()}, [experiment.resolve()]
@@ -140,11 +148,11 @@ def code_hashes(experiment: Path) -> dict[str, str]:
 
 
 def source_of(path: Path) -> str:
-    """Returns the Python code of a script, or of a notebook's cells without their outputs."""
+    """Returns the Python code of a script, or of the cells of a notebook that make its results from parameters."""
     if path.suffix != ".ipynb":
         return path.read_text()
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-    return "\n".join(cell_source(cell) for cell in cells if TAG not in tags(cell))
+    return "\n".join(cell_source(cell) for cell in cells if not {TAG, PARAMETERS} & {*tags(cell)})
 
 
 def _hash(content: str | bytes) -> str:
@@ -168,7 +176,7 @@ def _imported(path: Path) -> Iterator[Path]:
 
 
 def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:
-    if f"{module}.{name}.".startswith(f"{DRAWS_ONLY}."):
+    if f"{module}.{name}.".startswith(SHOWS_ONLY):
         return
     if module.split(".")[0] != PACKAGE:
         sibling = folder / f"{module}.py"
