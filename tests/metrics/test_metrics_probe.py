@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelib import load_dataset
-from vaelib.metrics import chance_accuracy, linear_probe_accuracy
+from vaelib.metrics import chance_accuracy, linear_probe_accuracy, nearest_label_accuracy
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 3, 300)
@@ -17,6 +17,22 @@ def test_classes_that_lie_apart_are_found_and_others_are_not() -> None:
     noise = RNG.normal(size=CODES.shape)
     chance = chance_accuracy(Y[:200], Y[200:])
     assert linear_probe_accuracy(noise[:200], Y[:200], noise[200:], Y[200:]) == pytest.approx(chance, abs=0.15)
+
+
+def test_the_nearest_code_finds_classes_that_no_line_tells_apart() -> None:
+    assert nearest_label_accuracy(*HALVES) > 0.9
+    inner = RNG.uniform(size=400) < 0.5
+    angle = RNG.uniform(0, 2 * np.pi, 400)
+    rings = np.where(inner, 1.0, 3.0)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    halves = (rings[:300], inner[:300], rings[300:], inner[300:])
+    assert nearest_label_accuracy(*halves) == 1.0
+    assert linear_probe_accuracy(*halves) < 0.7
+
+
+def test_the_nearest_code_is_that_of_all_distances() -> None:
+    train, y, test, answers = HALVES
+    nearest = ((test[:, None] - train) ** 2).sum(axis=2).argmin(axis=1)
+    assert nearest_label_accuracy(*HALVES) == np.mean(y[nearest] == answers)
 
 
 def test_labels_may_have_any_names_and_units_any_scale() -> None:
@@ -66,8 +82,9 @@ def test_pixels_of_digits_tell_digits_apart() -> None:
 )
 def test_refuses(changed: Any, message: str) -> None:
     arguments = {"codes_train": [[0.0], [1.0]], "y_train": [0, 1], "codes_test": [[0.0]], "y_test": [0], **changed}
-    with pytest.raises(ValueError, match=f"^Argument {message}"):
-        linear_probe_accuracy(**arguments)
+    for accuracy in (linear_probe_accuracy, nearest_label_accuracy):
+        with pytest.raises(ValueError, match=f"^Argument {message}"):
+            accuracy(**arguments)
 
 
 def test_chance_refuses() -> None:

@@ -1,5 +1,6 @@
 """Measures of a trained model: arrays in, numbers out."""
 
+from vaelib.metrics.course import unsteadiness
 from vaelib.metrics.disentanglement import (
     DciScores,
     dci_scores,
@@ -25,7 +26,7 @@ from vaelib.metrics.likelihood import (
     negative_elbo_arrays,
     optimal_sigma2,
 )
-from vaelib.metrics.probe import chance_accuracy, linear_probe_accuracy
+from vaelib.metrics.probe import chance_accuracy, linear_probe_accuracy, nearest_label_accuracy
 
 __all__ = [
     "DciScores",
@@ -45,6 +46,7 @@ __all__ = [
     "linear_probe_accuracy",
     "mutual_information",
     "mutual_information_gap",
+    "nearest_label_accuracy",
     "negative_elbo_arrays",
     "optimal_sigma2",
     "rate",
@@ -52,4 +54,5 @@ __all__ = [
     "sap_score",
     "train_test_gap_arrays",
     "unit_variances",
+    "unsteadiness",
 ]

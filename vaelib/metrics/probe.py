@@ -1,4 +1,4 @@
-"""What codes are worth to a downstream task: the accuracy of a linear classifier on them."""
+"""What codes are worth to a downstream task: the accuracy of a classifier on them, linear or by the nearest code."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from vaelib._arrays import finite_array
 from vaelib._checks import Described, argument_error
 
+Codes = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
@@ -40,14 +41,40 @@ def linear_probe_accuracy(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    train = finite_array("codes_train", codes_train, ndim=2, axes="(n, latent_dim)").astype(np.float64)
-    test = finite_array("codes_test", codes_test, ndim=2, axes="(n, latent_dim)").astype(np.float64)
-    if test.shape[1] != train.shape[1]:
-        received = Described(f"an array of shape {test.shape}")
-        raise argument_error("codes_test", f"have {train.shape[1]} columns, as codes_train has", received)
+    train, test = _both_codes(codes_train, codes_test)
     labels, answers = _both_labels(y_train, y_test, len(train), len(test))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=10_000)).fit(train, labels)
     return float(np.mean(probe.predict(test) == answers))
+
+
+def nearest_label_accuracy(
+    codes_train: npt.ArrayLike, y_train: npt.ArrayLike, codes_test: npt.ArrayLike, y_test: npt.ArrayLike
+) -> float:
+    """Returns the share of test examples whose nearest training code (Euclidean) belongs to the same class.
+
+    Unlike a linear probe it also finds classes that lie in several places. Codes without information reach about the
+    sum of the squared shares of the classes.
+
+    Args:
+        codes_train: codes to search, shape (n, latent_dim), posterior means say.
+        y_train: their classes, integers of shape (n,), two different ones or more.
+        codes_test: codes to judge by, shape (m, latent_dim).
+        y_test: their classes, each among those of `y_train`.
+
+    Returns:
+        the accuracy, between 0 and 1.
+
+    Raises:
+        ValueError: as `linear_probe_accuracy` does.
+
+    >>> nearest_label_accuracy([[-3.0], [0.0], [3.0]], [1, 0, 1], [[-2.0], [0.5], [2.0], [1.0]], [1, 0, 1, 1])
+    0.75
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    train, test = _both_codes(codes_train, codes_test)
+    labels, answers = _both_labels(y_train, y_test, len(train), len(test))
+    return float(KNeighborsClassifier(n_neighbors=1).fit(train, labels).score(test, answers))
 
 
 def chance_accuracy(y_train: npt.ArrayLike, y_test: npt.ArrayLike) -> float:
@@ -87,6 +114,15 @@ def class_labels(name: str, y: npt.ArrayLike, n: int | None = None, at_least: in
     if len(classes) < at_least:
         raise argument_error(name, "hold two classes or more", Described(f"{len(labels)} labels, all {classes[0]}"))
     return labels.astype(np.int64)
+
+
+def _both_codes(codes_train: npt.ArrayLike, codes_test: npt.ArrayLike) -> tuple[Codes, Codes]:
+    train = finite_array("codes_train", codes_train, ndim=2, axes="(n, latent_dim)").astype(np.float64)
+    test = finite_array("codes_test", codes_test, ndim=2, axes="(n, latent_dim)").astype(np.float64)
+    if test.shape[1] != train.shape[1]:
+        received = Described(f"an array of shape {test.shape}")
+        raise argument_error("codes_test", f"have {train.shape[1]} columns, as codes_train has", received)
+    return train, test
 
 
 def _both_labels(
