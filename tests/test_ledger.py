@@ -77,10 +77,27 @@ def test_a_level_is_a_number_to_compare_with() -> None:
 def test_settings_are_judged_apart_and_share_their_confidence() -> None:
     both = pd.concat([table(-1.0, 0.3, data="digits"), table(0.0, 0.3, data="sprites")])
     rows = ledger.judged([claim()], both)
-    assert rows["setting"].tolist() == ["data digits", "data sprites"]
-    assert ledger.overall(rows["verdict"].tolist(), rows["setting"].tolist()) == "holds if data digits"
+    assert rows["setting"].tolist() == ["digits", "sprites"]
+    assert ledger.overall(rows["verdict"].tolist(), rows["setting"].tolist()) == "holds if digits"
     alone = ledger.judged([claim()], table(-1.0, 0.3)).iloc[0]
     assert rows["high"][0] - rows["low"][0] > 1.1 * (alone["high"] - alone["low"])
+
+
+def test_settings_are_said_in_words() -> None:
+    (row,) = ledger.judged([claim()], table(-1.0, data="digits", latent_dim=16, epochs=60)).to_dict("records")
+    assert row["setting"] == "digits, 16 units, 60 epochs"
+
+
+@pytest.mark.parametrize(("changes", "numbers", "words"), [
+    ({}, (-1.23456, -2.0, -0.5), "digits: −1.23 (−2 to −0.5)"),
+    ({}, (-1.6e-6, -2.5e-5, 12.3456), "digits: 0 (0 to 12.3)"),
+    ({"smallest_effect": "1e-7"}, (-4.1e-9, -7.93e-9, 1.23456e-6), "digits: −4e−09 (−8e−09 to 1.23e−06)"),
+    ({"against": "5", "smallest_effect": "0"}, (-1.5, -2.0, 0.125), "digits: 3.5 (3 to 5.12)"),
+])  # fmt: skip
+def test_what_was_measured_in_words(changes: dict[str, str], numbers: tuple[float, ...], words: str) -> None:
+    """The effect, or the value itself beside a number; no digits that do not matter."""
+    row = {"setting": "digits", **dict(zip(("effect", "low", "high"), numbers, strict=True))}
+    assert claim(**changes).measured(row) == words
 
 
 @pytest.mark.parametrize("changes", [{"of": "none"}, {"against": "none"}, {"measure": "gap"}])

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 from ledger import Claim, claims, ledger, overall
 from rows import row_of, table_of
 
-WIDTHS = {"Claim": 34, "Holds if": 28, "Measured": 24, "Verdict": 14}
+WIDTHS = {"Claim": 25, "Holds if": 24, "Measured": 36, "Verdict": 15}
 
 
 class Ledger(SphinxDirective):
@@ -53,7 +53,7 @@ class Ledger(SphinxDirective):
             cells: list[list[nodes.Node]] = [
                 [nodes.paragraph(text=claim.claim), nodes.paragraph("", "", place)],
                 [nodes.paragraph(text=claim.predicate)],
-                [nodes.paragraph(text=told(row)) for row in own],
+                [nodes.paragraph(text=line) for line in measured(claim, own)],
                 [nodes.paragraph(text=verdicts[claim.id])],
             ]
             line = row_of(cells, verdicts[claim.id].split(" if ")[0].replace(" ", "-"))
@@ -69,11 +69,10 @@ def verdict_on(claim: Claim, rows: pd.DataFrame) -> str:
     return overall(own["verdict"].tolist(), own["setting"].tolist())
 
 
-def told(row: Mapping[Any, Any]) -> str:
-    """Returns the effect in a setting, its interval and the seeds, as text."""
-    effect, low, high = (f"{row[name]:.3g}".replace("-", "−") for name in ("effect", "low", "high"))
-    setting = f"{row['setting']}: " if row["setting"] else ""
-    return f"{setting}{effect} ({low} to {high}), {row['seeds']} seeds"
+def measured(claim: Claim, rows: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """Returns a line for each setting, and one for the seeds."""
+    seeds = sorted({row["seeds"] for row in rows})
+    return [*(claim.measured(row) for row in rows), f"{' or '.join(map(str, seeds))} seeds"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

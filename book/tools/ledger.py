@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import csv
 import functools
+import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -36,6 +38,7 @@ MEASURES = {
     "highest_kl": "highest validation KL of the training, nats per unit",
     "kl": "test KL, nats per example",
     "kl_drift": "growth of the validation KL over the last fifth of the training, as a share",
+    "largest_late_step": "largest change of the validation loss between epochs after the first cycle, nats per example",
     "largest_step": "largest change of the validation loss between two epochs, nats per example",
     "last_beta": "β at the end",
     "loss_after_restart": "validation loss after a restart less that before, nats per example",
@@ -60,6 +63,7 @@ MEASURES = {
     "training_kl_epoch_2": "training KL of the second epoch, nats per example",
     "value": "KL",
 }
+SETTINGS = {"latent_dim": "{} units", "epochs": "{} epochs", "ranges": "{} ranges"}  # how a setting's value is said
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,26 @@ class Claim:
             return f"{what} within {effect} of {than}"
         by = "" if effect == "0" else f" by more than {effect}"
         return f"{what} {'below' if self.holds == '<' else 'above'} {than}{by}"
+
+    def measured(self, row: Mapping[Any, Any]) -> str:
+        """Returns what the ledger says of this claim in a setting: the effect, or the measure beside a number.
+
+        Three digits are kept, and none below a hundredth of the smallest effect that matters.
+        """
+        value, low, high = (
+            _rounded(row[name] + (self.level or 0.0), float(self.smallest_effect)) for name in ("effect", "low", "high")
+        )
+        setting = f"{row['setting']}: " if row["setting"] else ""
+        return f"{setting}{value} ({low} to {high})"
+
+
+def _rounded(value: float, effect: float) -> str:
+    text = f"{value:.3g}"
+    if effect:
+        places = 2 - math.floor(math.log10(effect))
+        if abs(value) < 10.0 ** (3 - places):
+            text = f"{round(value, places) + 0.0:g}"  # + 0.0 makes 0 of -0
+    return text.replace("-", "−")
 
 
 @functools.cache
@@ -140,7 +164,9 @@ def judged(claims: Sequence[Claim], table: pd.DataFrame) -> pd.DataFrame:
             found = _difference(claim, members, confidence)
             row = {
                 "id": claim.id,
-                "setting": ", ".join(f"{name} {value}" for name, value in zip(settings, values, strict=True)),
+                "setting": ", ".join(
+                    SETTINGS.get(name, "{}").format(value) for name, value in zip(settings, values, strict=True)
+                ),
                 "seeds": found["pairs"],
                 "effect": found["difference"],
                 "low": found["low"],
@@ -192,8 +218,8 @@ def overall(verdicts: Sequence[str], settings: Sequence[str]) -> str:
     It holds where it holds. If that is nowhere, nothing can be told when half of the settings leave it open; otherwise
     one setting that contradicts it is enough.
 
-    >>> overall(["holds", "cannot tell at this size"], ["data digits", "data sprites"])
-    'holds if data digits'
+    >>> overall(["holds", "cannot tell at this size"], ["digits", "sprites"])
+    'holds if digits'
     >>> overall(["no practical difference", "does not hold"], ["a", "b"])
     'does not hold'
     >>> overall(["cannot tell at this size", "does not hold"], ["a", "b"])
@@ -220,8 +246,7 @@ def main(chapter: str | None = None) -> None:
         print(f"{claim.id} {claim.claim} [{claim.predicate}]")
         print(f"  {overall(own['verdict'].tolist(), own['setting'].tolist())}")
         for row in own.to_dict("records"):
-            ends = f"{row['low']:.3g} to {row['high']:.3g}"
-            print(f"    {row['setting']}: {row['effect']:.3g} ({ends}), {row['seeds']} seeds: {row['verdict']}")
+            print(f"    {claim.measured(row)}, {row['seeds']} seeds: {row['verdict']}")
 
 
 if __name__ == "__main__":
