@@ -44,7 +44,7 @@ class Ledger(SphinxDirective):
         """Returns a table of one row a claim."""
         lines = []
         for claim in chosen:
-            where = f"{claim.id}, line {claim.lines.replace('-', '–')}"
+            where = f"{claim.id}, line {claim.lines.replace('-', '–').replace(',', ', ')}"
             place: nodes.Node = nodes.inline(text=f"{where} of {claim.document}", classes=["file"])
             if links:
                 uri = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{claim.chapter}")

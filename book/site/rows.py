@@ -21,7 +21,7 @@ def table_of(widths: Mapping[str, int], rows: Sequence[nodes.row], name: str) ->
     body = nodes.tbody()
     body += rows
     group += body
-    return nodes.table("", group, classes=[name])
+    return nodes.table("", group, classes=[name, "colwidths-given"])
 
 
 def row_of(cells: Sequence[Sequence[nodes.Node]], name: str = "") -> nodes.row:

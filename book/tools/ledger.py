@@ -96,7 +96,7 @@ class Claim:
     @property
     def predicate(self) -> str:
         """What must be so, in words."""
-        than = f"that of “{self.against}”" if self.level is None else f"{self.level:g}"
+        than = f"that of “{self.against}”" if self.level is None else f"{self.level:g}".replace("-", "−")
         effect = f"{float(self.smallest_effect):g}"
         what = f"{MEASURES[self.measure]}: “{self.of}”"
         if self.holds == "=":
