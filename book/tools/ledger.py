@@ -38,7 +38,7 @@ MEASURES = {
     "highest_kl": "highest validation KL of the training, nats per unit",
     "kl": "test KL, nats per example",
     "kl_drift": "growth of the validation KL over the last fifth of the training, as a share",
-    "largest_late_step": "largest change of the validation loss between epochs after the first cycle, nats per example",
+    "largest_late_step": "largest change of the validation loss between epochs once training is under way, nats per example",
     "largest_step": "largest change of the validation loss between two epochs, nats per example",
     "last_beta": "β at the end",
     "loss_after_restart": "validation loss after a restart less that before, nats per example",
