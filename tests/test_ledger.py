@@ -116,3 +116,7 @@ def test_what_the_evidence_lacks_is_named(changes: dict[str, str]) -> None:
 ])  # fmt: skip
 def test_one_verdict_from_several_settings(verdicts: list[str], said: str) -> None:
     assert ledger.overall(verdicts, ["a", "b", "c"][: len(verdicts)]) == said
+
+
+def test_settings_of_two_words_are_told_apart() -> None:
+    assert ledger.overall(["holds", "holds", "does not hold"], ["a, 4", "b, 4", "a, 9"]) == "holds if a, 4; or b, 4"

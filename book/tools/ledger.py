@@ -230,7 +230,8 @@ def overall(verdicts: Sequence[str], settings: Sequence[str]) -> str:
         return HOLDS
     if counts[HOLDS]:
         where = [setting for setting, verdict in zip(settings, verdicts, strict=True) if verdict == HOLDS]
-        return f"{HOLDS} if {' or '.join(where)}"
+        between = "; or " if any("," in setting for setting in where) else " or "
+        return f"{HOLDS} if {between.join(where)}"
     if 2 * counts[OPEN] >= len(verdicts):
         return OPEN
     return FALSE if counts[FALSE] else SAME
