@@ -27,7 +27,6 @@ CLAIMS = ROOT / "book" / "claims.csv"
 CONFIDENCE = 0.95  # of all intervals from one table together
 HOLDS, FALSE, (SAME, OPEN) = "holds", "does not hold", VERDICTS[2:]
 MEASURES = {
-    "active_units": "active units",
     "alive": "share of trainings with an active unit",
     "beta_kl_correlation": "correlation of β with the KL over the epochs",
     "distance_to_epochs": "mean distance of β from the table's epoch column",
@@ -38,8 +37,7 @@ MEASURES = {
     "highest_kl": "highest validation KL of the training, nats per unit",
     "kl": "test KL, nats per example",
     "kl_drift": "growth of the validation KL over the last fifth of the training, as a share",
-    "largest_late_step": "largest change of the validation loss between epochs once training is under way, nats per example",
-    "largest_step": "largest change of the validation loss between two epochs, nats per example",
+    "largest_late_step": "largest change of the validation loss between epochs after the first ones, nats per example",
     "last_beta": "β at the end",
     "loss_after_restart": "validation loss after a restart less that before, nats per example",
     "mutual_information_gap": "mutual information gap",

@@ -55,17 +55,7 @@ def nearest_label_accuracy(
     Unlike a linear probe it also finds classes that lie in several places. Codes without information reach about the
     sum of the squared shares of the classes.
 
-    Args:
-        codes_train: codes to search, shape (n, latent_dim), posterior means say.
-        y_train: their classes, integers of shape (n,), two different ones or more.
-        codes_test: codes to judge by, shape (m, latent_dim).
-        y_test: their classes, each among those of `y_train`.
-
-    Returns:
-        the accuracy, between 0 and 1.
-
-    Raises:
-        ValueError: as `linear_probe_accuracy` does.
+    Arguments, result and errors are those of `linear_probe_accuracy`.
 
     >>> nearest_label_accuracy([[-3.0], [0.0], [3.0]], [1, 0, 1], [[-2.0], [0.5], [2.0], [1.0]], [1, 0, 1, 1])
     0.75
