@@ -108,20 +108,31 @@ def small_notebook(source: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
 
 
-def run_tool(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "book" / "tools" / "execute_notebooks.py"), str(path)]
+def run_tool(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "book" / "tools" / "execute_notebooks.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_failing_notebook_stays_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "broken.ipynb"
+    path, other = tmp_path / "broken.ipynb", tmp_path / "whole.ipynb"
     nbformat.write(small_notebook("print(1)\n1 / 0"), path)
+    nbformat.write(small_notebook("print(2)"), other)
     before = path.read_bytes()
-    done = run_tool(path)
+    done = run_tool(path, other)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stdout
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert nbformat.read(other, as_version=4).cells[0].outputs[0].text == "2\n"
+    assert sorted(tmp_path.iterdir()) == [path, other]
+
+
+def test_times_are_stored_on_request_only(tmp_path: Path) -> None:
+    path = tmp_path / "short.ipynb"
+    cells = [nbformat.v4.new_markdown_cell("**It runs in** about 60 seconds on two cores.")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    for arguments, said in (((path,), "about 60"), (("--timed", path), "about 5 ")):
+        assert run_tool(*arguments).returncode == 0
+        assert said in path.read_text(encoding="utf-8")
 
 
 def test_executing_twice_stores_the_same(tmp_path: Path) -> None:

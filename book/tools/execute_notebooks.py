@@ -1,9 +1,11 @@
 """Re-executes notebooks in place: fresh kernel each, all or nothing, small diffs.
 
-Usage: python book/tools/execute_notebooks.py notebooks/*.ipynb. A notebook that fails stays as it was.
+Usage: python book/tools/execute_notebooks.py [--timed] notebooks/*.ipynb
+Two are executed at once; one that fails stays as it was. With --timed it is one after another, and the sentence on how
+long a chapter runs is brought up to date where it is off by more than a quarter.
 Stored are outputs and widget state (so that the rendered page's controls work without a kernel); what differs
 between machines or runs for no reason (timestamps, versions, random model ids) is left out, and pictures get a
-palette. The sentence on how long a chapter runs is brought up to date when it was off by more than a quarter.
+palette.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +72,8 @@ def timed(text: str, seconds: float) -> str:
     return RUNTIME.sub(measured, text)
 
 
-def execute(path: Path) -> float:
-    """Executes the notebook at `path`, writes it back and returns the seconds it took."""
+def execute(path: Path, timing: bool = False) -> float:
+    """Executes the notebook at `path`, writes it back, with its time if asked, and returns the seconds it took."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
     start = time.perf_counter()
@@ -87,7 +90,7 @@ def execute(path: Path) -> float:
     seconds = time.perf_counter() - start
     notebook = normalised(notebook)
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
+        if timing and cell.cell_type == "markdown":
             cell.source = timed(cell.source, seconds)
     nbformat.validate(notebook)
     half = path.with_name(f".{path.name}.part")
@@ -99,18 +102,21 @@ def execute(path: Path) -> float:
     return seconds
 
 
-def main(names: list[str]) -> int:
-    """Executes every named notebook one after another; returns how many failed."""
+def main(arguments: list[str]) -> int:
+    """Executes the named notebooks; returns how many failed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    failed = 0
-    for path in map(Path, names):
-        print(f"{path} ... ", end="", flush=True)
+    timing = "--timed" in arguments
+
+    def attempt(path: Path) -> bool:
         try:
-            print(f"{execute(path):.0f} s")
+            print(f"{path}: {execute(path, timing):.0f} s", flush=True)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            failed += 1
-            print(f"failed, left as it was\n{error}")
-    return failed
+            print(f"{path}: failed, left as it was\n{error}", flush=True)
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=1 if timing else 2) as executor:
+        return [*executor.map(attempt, [Path(name) for name in arguments if name != "--timed"])].count(False)
 
 
 if __name__ == "__main__":
