@@ -36,7 +36,7 @@ class Ledger(SphinxDirective):
         rows = ledger()
         verdicts = {claim.id: verdict_on(claim, rows) for claim in chosen}
         kinds = pd.Series([verdict.partition(" if ")[0] for verdict in verdicts.values()]).value_counts()
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        counts = ", ".join(f"“{kind}” {count}" for kind, count in kinds.items())
         said = nodes.paragraph(text=f"{len(chosen)} claims: {counts}.")
         return [said] if name is None else [said, self.table(chosen, rows, verdicts, name.endswith(".md"))]
 

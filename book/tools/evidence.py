@@ -14,6 +14,7 @@ Usage: python book/tools/evidence.py checks all tables; it names what is missing
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def code_hashes(experiment: Path) -> dict[str, str]:
         new = set(_imported(open_ends.pop())) - files
         files |= new
         open_ends += new
-    return {path.relative_to(ROOT).as_posix(): _hash(bare_code(source_of(path))) for path in sorted(files)}
+    return {path.relative_to(ROOT).as_posix(): _code_hash(source_of(path)) for path in sorted(files)}
 
 
 def source_of(path: Path) -> str:
@@ -153,6 +154,11 @@ def source_of(path: Path) -> str:
         return path.read_text()
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     return "\n".join(cell_source(cell) for cell in cells if not {TAG, PARAMETERS} & {*tags(cell)})
+
+
+@functools.cache
+def _code_hash(source: str) -> str:
+    return _hash(bare_code(source))
 
 
 def _hash(content: str | bytes) -> str:
@@ -164,7 +170,7 @@ def _hash(content: str | bytes) -> str:
 
 def _imported(path: Path) -> Iterator[Path]:
     """The files of the project that a file imports; names are followed to the module that defines them."""
-    for node in ast.walk(ast.parse(source_of(path))):
+    for node in _imports(source_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield from _defining(node.module, alias.name, path.parent)
@@ -173,6 +179,11 @@ def _imported(path: Path) -> Iterator[Path]:
                 if alias.name.split(".")[0] == PACKAGE:
                     raise ValueError(f"{path}: import names from {PACKAGE}, so that what is used can be told.")
                 yield from _defining(alias.name, "", path.parent)
+
+
+@functools.cache
+def _imports(source: str) -> list[ast.ImportFrom | ast.Import]:
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom | ast.Import)]
 
 
 def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ def unsteadiness(losses: npt.ArrayLike) -> float:
 
     With losses l₀ … l₍ₙ₋₁₎, one an epoch, and h = ⌊n / 2⌋:
 
-        mean over e > h of |l_e − l₍ₑ₋₁₎|, divided by |mean over e ≥ h of l_e|
+        mean over e > h of abs(lₑ − l₍ₑ₋₁₎), divided by abs(mean over e ≥ h of lₑ)
 
     A smooth descent counts as movement too; compare trainings of the same length that have come to rest. The loss is
     under the scheduled β if the history's `total_loss` is given: then β's own movement is part of it.
