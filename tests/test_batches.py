@@ -68,7 +68,8 @@ def test_the_stored_verdicts_are_those_of_the_stored_members() -> None:
         np.testing.assert_allclose(found["difference"], stored["difference"], atol=1e-3)
 
 
-def test_trained_again_rows_come_out_the_same(tmp_path: Path, name: str = AGAIN) -> None:
+@pytest.mark.parametrize("name", [AGAIN])
+def test_trained_again_rows_come_out_the_same(name: str, tmp_path: Path) -> None:
     """To rounding, which many epochs amplify: typically within a twentieth of the spread between members."""
     stored, again = run_again(name, tmp_path)
     keras.backend.clear_session()
