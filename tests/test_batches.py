@@ -36,7 +36,7 @@ def run_again(name: str, folder: Path, seeds: int = 2) -> tuple[pd.DataFrame, pd
     batch, file, _ = BATCHES[name]
     run = TODAY.choice(np.array(read_specification(ROOT / "configs" / f"{batch}.yml"), dtype=object))
     stored = pd.read_csv(EVIDENCE / f"{name}.csv")
-    setting = [key for key in run.parameters if key in stored]
+    setting = [key for key in run.parameters if key in stored and key != "seed"]
     stored = stored[(stored[setting] == [run.parameters[key] for key in setting]).all(axis=1)]
     declared, *cells = [cell for cell in nbformat.read(run.notebook, as_version=4).cells if cell.cell_type == "code"]
     namespace: dict[str, Any] = {"display": lambda *shown: None}
