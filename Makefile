@@ -24,15 +24,15 @@ help: ## this list
 
 install: $(VENV)/.installed ## everything pinned in requirements.lock, into .venv (1:50 and a download of 0.9 GB)
 
-book: _build/.book ## the rendered book in _build/html (0:30)
+book: _build/.book ## the rendered book in _build/html (0:40)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (19:10)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (20:00)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed (2:40)
+notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed, two at once (6:30)
 
-evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (all: 54:00)
+evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (all: 86:00)
 	$(PY) book/tools/evidence.py --renew
 
 serve: book ## the book on http://127.0.0.1:8000 (PORT=...)
