@@ -27,10 +27,10 @@ install: $(VENV)/.installed ## everything pinned in requirements.lock, into .ven
 book: _build/.book ## the rendered book in _build/html (0:40)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (20:00)
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (21:10)
 	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed, two at once (6:30)
+notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed, two at once (5:45)
 
 evidence: $(VENV)/.installed ## runs the full-size experiments whose results in evidence/ are missing or stale (all: 86:00)
 	$(PY) book/tools/evidence.py --renew
