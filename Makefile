@@ -27,8 +27,11 @@ install: $(VENV)/.installed ## everything pinned in requirements.lock, into .ven
 book: _build/.book ## the rendered book in _build/html (0:40)
 	@echo "file://$(CURDIR)/$(INDEX)"
 
-test: $(VENV)/.installed _build/site/.complete browser ## all checks (21:10)
-	$(PY) -m pytest -n 2 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
+# three workers with one TensorFlow thread each keep two cores busy while some of them wait
+test: export TF_NUM_INTRAOP_THREADS ?= 1
+test: export TF_NUM_INTEROP_THREADS ?= 1
+test: $(VENV)/.installed _build/site/.complete browser ## all checks (18:10)
+	$(PY) -m pytest -n 3 --dist loadfile --nbval --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 notebooks: _build/.notebooks ## re-executes the notebooks in place when they or vaelib changed, two at once (5:45)
 
