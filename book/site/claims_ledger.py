@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-from ledger import Claim, claims, ledger, overall
+from ledger import Claim, claims, ledger, verdict_on
 from rows import row_of, table_of
 
 WIDTHS = {"Claim": 25, "Holds if": 24, "Measured": 36, "Verdict": 15}
@@ -61,12 +61,6 @@ class Ledger(SphinxDirective):
                 line["ids"].append(f"claim-{claim.id.lower()}")
             lines.append(line)
         return table_of(WIDTHS, lines, "ledger")
-
-
-def verdict_on(claim: Claim, rows: pd.DataFrame) -> str:
-    """Returns the verdict on a claim from its rows."""
-    own = rows[rows["id"] == claim.id]
-    return overall(own["verdict"].tolist(), own["setting"].tolist())
 
 
 def measured(claim: Claim, rows: Sequence[Mapping[Any, Any]]) -> list[str]:

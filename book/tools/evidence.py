@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaelib.comparison.code import bare_code, hash_of
+from vaelib.comparison.code import NO_RESULTS, bare_code, hash_of
 from vaelib.comparison.parameters import TAG as PARAMETERS
 from vaelib.comparison.parameters import source as cell_source
 from vaelib.comparison.parameters import tags
@@ -35,7 +35,7 @@ from vaelib.comparison.specification import read_specification
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "evidence"
 PACKAGE = "vaelib"
-SHOWS_ONLY = (f"{PACKAGE}.plots.", f"{PACKAGE}.widgets.")  # determine no number
+WITHOUT_RESULTS = tuple(f"{PACKAGE}.{part}." for part in NO_RESULTS)
 # a table that a chapter's batch makes: the batch, as in configs/, the file that each run writes, scikit-learn's data
 BATCHES: dict[str, tuple[str, str, Sequence[str]]] = {
     "betas": ("01-beta-vae", "final.csv", ["digits"]),
@@ -187,7 +187,7 @@ def _imports(source: str) -> list[ast.ImportFrom | ast.Import]:
 
 
 def _defining(module: str, name: str, folder: Path) -> Iterator[Path]:
-    if f"{module}.{name}.".startswith(SHOWS_ONLY):
+    if f"{module}.{name}.".startswith(WITHOUT_RESULTS):
         return
     if module.split(".")[0] != PACKAGE:
         sibling = folder / f"{module}.py"

@@ -235,6 +235,12 @@ def overall(verdicts: Sequence[str], settings: Sequence[str]) -> str:
     return FALSE if counts[FALSE] else SAME
 
 
+def verdict_on(claim: Claim, rows: pd.DataFrame) -> str:
+    """Returns the verdict on a claim from its rows in the ledger."""
+    own = rows[rows["id"] == claim.id]
+    return overall(own["verdict"].tolist(), own["setting"].tolist())
+
+
 def main(chapter: str | None = None) -> None:
     """Prints the ledger."""
     rows = ledger(chapter)
@@ -243,7 +249,7 @@ def main(chapter: str | None = None) -> None:
         if own.empty:
             continue
         print(f"{claim.id} {claim.claim} [{claim.predicate}]")
-        print(f"  {overall(own['verdict'].tolist(), own['setting'].tolist())}")
+        print(f"  {verdict_on(claim, rows)}")
         for row in own.to_dict("records"):
             print(f"    {claim.measured(row)}, {row['seeds']} seeds: {row['verdict']}")
 
